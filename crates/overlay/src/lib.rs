@@ -1,0 +1,1 @@
+//! Finding: the vocabulary and mechanisms that the overlays share.
