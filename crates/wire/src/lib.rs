@@ -1,0 +1,10 @@
+//! Bytes to typed messages and back: no clock, no entropy, no state that outlives a call.
+
+pub mod bencode;
+pub mod ids;
+pub mod magnet;
+pub mod merkle;
+pub mod metainfo;
+pub mod paths;
+pub mod peer;
+pub mod tracker;
