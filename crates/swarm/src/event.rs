@@ -131,6 +131,10 @@ pub struct PeerStatus {
     pub client: String,
     /// Pieces it has.
     pub pieces: u32,
+    /// Payload from it so far.
+    pub downloaded: u64,
+    /// Payload to it so far.
+    pub uploaded: u64,
     /// Payload a second from it.
     pub download_rate: u64,
     /// Payload a second to it.

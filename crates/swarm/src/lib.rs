@@ -28,3 +28,6 @@ pub use command::{AddTorrent, BlockDigests, Command, PeerSource, TrackerOutcome}
 pub use config::{Config, TorrentOptions};
 pub use event::{AnnounceEvent, AnnounceRequest, BanReason, Event, PeerStatus, TorrentStatus};
 pub use swarm::{PEER_BYTES, Swarm};
+
+#[cfg(test)]
+mod tests;

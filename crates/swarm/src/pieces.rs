@@ -35,7 +35,8 @@ impl PieceSet {
             *word = u64::from_be_bytes(padded).reverse_bits();
         }
         set.count = set.words.iter().map(|word| word.count_ones()).sum();
-        let spare = set.words.last().map_or(0, |last| if len % 64 == 0 { 0 } else { last >> (len % 64) });
+        let spare =
+            set.words.last().map_or(0, |last| if len.is_multiple_of(64) { 0 } else { last >> (len % 64) });
         (spare == 0).then_some(set)
     }
 

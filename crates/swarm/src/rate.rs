@@ -82,11 +82,16 @@ impl Window {
     }
 
     /// A block of `bytes` answered the request stamped so.
-    pub(crate) fn on_block(&mut self, stamp: Stamp, bytes: u32, now: Instant) {
+    pub(crate) fn on_block(&mut self, stamp: Stamp, bytes: u32, now: Instant, queue_delay: Duration) {
         self.delivered += u64::from(bytes);
-        let rtt = u32::try_from(now.since(stamp.at).as_micros()).unwrap_or(u32::MAX).max(1);
-        if rtt <= self.min_rtt_micros || now.since(self.min_rtt_at) > RTT_LIFE {
+        let micros = |duration: Duration| u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
+        let rtt = micros(now.since(stamp.at)).max(1);
+        if rtt <= self.min_rtt_micros {
             (self.min_rtt_micros, self.min_rtt_at) = (rtt, now);
+        } else if now.since(self.min_rtt_at) > RTT_LIFE {
+            // Measured anew, the time holds the queue that our own window keeps filled.
+            let base = rtt.saturating_sub(micros(queue_delay)).max(1);
+            (self.min_rtt_micros, self.min_rtt_at) = (base, now);
         }
         let sample = (self.delivered - stamp.delivered) as f32 / rtt as f32;
         // Up at once, down slowly: one late block says little about the link.
@@ -137,7 +142,7 @@ mod tests {
             }
             let (stamp, arrives) = under_way.pop_front().unwrap();
             now = now.max(arrives);
-            window.on_block(stamp, BLOCK, Instant::from_micros(now));
+            window.on_block(stamp, BLOCK, Instant::from_micros(now), delay);
         }
         window.blocks(delay)
     }

@@ -125,6 +125,7 @@ impl Swarm {
             self.schedule.remove(&(at, content));
         }
         if let Some(torrent) = self.torrents.remove(&content) {
+            self.shared.partial_bytes = self.shared.partial_bytes.saturating_sub(torrent.partial_bytes);
             self.by_hash.retain(|_, by| *by != torrent.content);
             self.streams.retain(|_, of| *of != content);
         }

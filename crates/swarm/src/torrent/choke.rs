@@ -46,7 +46,7 @@ impl Torrent {
     pub(super) fn rechoke(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
         let slots = self.slots(shared);
         let mut order: Vec<StreamId> = self.interested();
-        let optimistic = usize::from(order.len() > slots);
+        let optimistic = usize::from(slots > 0 && order.len() > slots);
         self.rank(&mut order, cx);
         let mut chosen: Vec<StreamId> = order.iter().copied().take(slots - optimistic).collect();
         if optimistic == 1 {

@@ -75,15 +75,20 @@ impl Torrent {
         true
     }
 
-    /// The info-hash to greet with: hybrid swarms meet under the v1 hash (BEP 52, upgrade path).
-    pub(super) fn send_handshake(&self, peer: &mut Peer, shared: &Shared, cx: &mut Cx<'_>) {
+    /// Greets under `info_hash`: ours to choose when we dial (hybrid swarms meet under the v1 hash, BEP 52), the
+    /// peer's when it called, who may know no other.
+    pub(super) fn send_handshake(
+        &self,
+        peer: &mut Peer,
+        info_hash: InfoHash,
+        shared: &Shared,
+        cx: &mut Cx<'_>,
+    ) {
         let mut reserved = Reserved::EXTENSION_PROTOCOL.with(Reserved::FAST);
         if self.speaks_v2() {
             reserved = reserved.with(Reserved::V2_UPGRADE);
         }
-        let info_hash = self.info_hashes.first().copied().unwrap_or_default();
-        let handshake =
-            Handshake { reserved, info_hash: InfoHash(info_hash), peer_id: PeerId(shared.config.peer_id) };
+        let handshake = Handshake { reserved, info_hash, peer_id: PeerId(shared.config.peer_id) };
         peer.send_bytes(&handshake.encode(), cx);
     }
 
@@ -113,7 +118,7 @@ impl Torrent {
         self.settle_duplicate(peer, shared, cx)?;
         peer.phase = Phase::Joined;
         if peer.incoming {
-            self.send_handshake(peer, shared, cx);
+            self.send_handshake(peer, handshake.info_hash, shared, cx);
         }
         if self.meta.is_some() {
             peer.pieces = crate::pieces::PieceSet::new(self.have.len());
@@ -208,6 +213,7 @@ impl Torrent {
         &mut self,
         peer: &mut Peer,
         payload: &[u8],
+        shared: &Shared,
         cx: &mut Cx<'_>,
     ) -> Result<(), Violation> {
         let told = ExtendedHandshake::decode(payload)?;
@@ -215,7 +221,8 @@ impl Torrent {
             peer.told.client = client::printable(name);
         }
         peer.told.requests = told.request_queue.or(peer.told.requests);
-        peer.told.listen_port = told.port.or(peer.told.listen_port);
+        // The first word counts: each further port would be one more address to remember.
+        peer.told.listen_port = peer.told.listen_port.or(told.port);
         peer.told.metadata_size = told.metadata_size.or(peer.told.metadata_size);
         peer.told.upload_only = told.upload_only.unwrap_or(peer.told.upload_only);
         peer.told.metadata = told.ids.id(Extension::Metadata).or(peer.told.metadata);
@@ -223,7 +230,7 @@ impl Torrent {
         peer.told.dont_have = told.ids.id(Extension::DontHave).or(peer.told.dont_have);
         // An incoming peer's listening address is now known: don't dial it too.
         if let Some(address) = peer.dialable() {
-            self.known.add(address, PeerSource::Incoming, usize::MAX);
+            self.known.add(address, PeerSource::Incoming, shared.config.max_known_peers);
             self.known.connected(address);
         }
         self.ask_metadata(peer, cx);

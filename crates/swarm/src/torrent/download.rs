@@ -225,6 +225,7 @@ impl Torrent {
     /// Gives up a begun piece.
     pub(super) fn drop_partial(&mut self, piece: u32, shared: &mut Shared) {
         if self.partials.remove(&piece).is_some() {
+            self.hashes.forget_leaves(piece);
             let length = self.meta.as_ref().map_or(0, |meta| u64::from(meta.info.layout().piece_length()));
             self.partial_bytes = self.partial_bytes.saturating_sub(length);
             shared.partial_bytes = shared.partial_bytes.saturating_sub(length);

@@ -48,6 +48,11 @@ impl HashFetch {
     pub(super) fn lacks_layers(&self) -> bool {
         !self.layers.is_empty()
     }
+
+    /// A bad piece was given up: leaves that come for it now would blame the senders of its next copy.
+    pub(super) fn forget_leaves(&mut self, piece: u32) {
+        self.leaves.retain(|(wanted, _)| *wanted != piece);
+    }
 }
 
 impl Torrent {
@@ -247,12 +252,22 @@ impl Torrent {
         peer.v2 = false;
         let refused =
             self.hashes.leaves.iter().position(|(piece, _)| self.leaf_request(*piece) == Some(request));
-        if let Some((piece, leaves)) = refused.map(|place| self.hashes.leaves.swap_remove(place)) {
-            if !self.ask_leaves(piece, leaves.clone(), cx) {
-                self.refetch_unproved(piece, &leaves, shared, cx);
-            }
+        if let Some((piece, leaves)) = refused.map(|place| self.hashes.leaves.swap_remove(place))
+            && !self.ask_leaves(piece, leaves.clone(), cx)
+        {
+            self.refetch_unproved(piece, &leaves, shared, cx);
         }
         Ok(())
+    }
+
+    /// The last peer that could prove leaves is gone: bad pieces do not wait for another.
+    pub(super) fn give_up_leaves(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
+        if self.peers.values().any(|peer| peer.is_joined() && peer.v2) {
+            return;
+        }
+        for (piece, leaves) in std::mem::take(&mut self.hashes.leaves) {
+            self.refetch_unproved(piece, &leaves, shared, cx);
+        }
     }
 
     /// Nobody proves leaves: compare copies as for v1.
@@ -265,7 +280,7 @@ impl Torrent {
     ) {
         let Some(partial) = self.partials.get(&piece) else { return };
         let senders: Vec<StreamId> = partial.senders().flatten().collect();
-        self.refetch(piece, short(leaves), &senders, shared, cx);
+        self.refetch(piece, &short(leaves), &senders, shared, cx);
     }
 
     /// A peer asks for hashes.
@@ -326,10 +341,10 @@ impl Torrent {
 
     /// The application computed leaves of one of our pieces: answer who waits.
     pub(crate) fn leaf_hashes(&mut self, piece: u32, leaves: &[Hash], cx: &mut Cx<'_>) {
-        let (mine, rest) =
+        let (mine, rest): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.hashes.waiting).into_iter().partition(|(wanted, ..)| *wanted == piece);
         self.hashes.waiting = rest;
-        for (_, stream, request) in Vec::from(mine) as Vec<(u32, StreamId, HashRequest)> {
+        for (_, stream, request) in mine {
             let answer = self.leaf_answer(piece, leaves, &request);
             self.with_peer(stream, |_, peer| match &answer {
                 Some(hashes) => peer.send(&Message::Hashes(Hashes { request, hashes }), cx),

@@ -7,6 +7,7 @@ use crate::rate::BLOCK;
 use crate::shared::{Cx, Shared};
 use crate::violation::Violation;
 use throng_machine::{Extent, StreamEnd, StreamId, StreamInput};
+use throng_wire::ids::InfoHash;
 use throng_wire::peer::{Block, Handshake, PIECE_HEADER_LEN, Progress, parse_prefix};
 
 /// Control messages a second from one peer; a new peer of a large swarm may send thousands of haves.
@@ -74,7 +75,8 @@ impl Torrent {
         shared.half_open = shared.half_open.saturating_sub(1);
         peer.phase = Phase::Handshaking;
         peer.began = cx.now();
-        self.send_handshake(peer, shared, cx);
+        let info_hash = self.info_hashes.first().copied().unwrap_or_default();
+        self.send_handshake(peer, InfoHash(info_hash), shared, cx);
         Ok(())
     }
 
@@ -260,7 +262,7 @@ impl Torrent {
         peer.down.add(bytes, now);
         self.down.add(bytes, now);
         if let Some(stamp) = arrival.stamp {
-            peer.window.on_block(stamp, arrival.block.length, now);
+            peer.window.on_block(stamp, arrival.block.length, now, shared.config.queue_delay);
             (peer.last_block, peer.snubbed) = (now, false);
         } else {
             peer.unasked += bytes;

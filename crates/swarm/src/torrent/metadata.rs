@@ -7,6 +7,7 @@ use crate::peer::Peer;
 use crate::shared::{Cx, Shared};
 use crate::violation::Violation;
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use throng_machine::{Instant, StreamId};
 use throng_wire::ids::{InfoHashV1, InfoHashV2};
@@ -26,12 +27,40 @@ pub(super) struct MetadataFetch {
     done: bool,
     /// Fetching starts over with another claimed size after a wrong hash; peers who took part are out.
     wrong: Vec<StreamId>,
+    /// Peers who did not answer in time: asked again only when there is nobody else.
+    late: Vec<StreamId>,
     senders: Vec<StreamId>,
 }
 
 impl MetadataFetch {
     pub(super) fn on_peer_gone(&mut self, stream: StreamId) {
         self.asked.retain(|(_, by, _)| *by != stream);
+        self.late.retain(|late| *late != stream);
+    }
+
+    /// Whether this peer may be asked.
+    fn trusts(&self, peer: &Peer) -> bool {
+        let told = peer.told.metadata.is_some() && peer.told.metadata_size.is_some();
+        told && peer.is_joined() && !self.wrong.contains(&peer.stream) && !self.late.contains(&peer.stream)
+    }
+
+    /// Puts requests aside that took too long, and gives up a size that nobody who may be asked claims.
+    fn expire(&mut self, peers: &BTreeMap<StreamId, Box<Peer>>, now: Instant) {
+        let (asked, late): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.asked).into_iter().partition(|(_, _, at)| now.since(*at) < PATIENCE);
+        self.asked = asked;
+        for (_, stream, _) in late {
+            if !self.late.contains(&stream) {
+                self.late.push(stream);
+            }
+        }
+        if !peers.values().any(|peer| self.trusts(peer)) {
+            self.late.clear();
+        }
+        let claimed = |peer: &Peer| peer.told.metadata_size == Some(self.size) && self.trusts(peer);
+        if self.asked.is_empty() && !peers.values().any(|peer| claimed(peer)) {
+            self.size = 0;
+        }
     }
 
     fn begin(&mut self, size: u32) {
@@ -39,6 +68,7 @@ impl MetadataFetch {
             size,
             blocks: vec![None; size.div_ceil(METADATA_BLOCK) as usize],
             wrong: std::mem::take(&mut self.wrong),
+            late: std::mem::take(&mut self.late),
             ..MetadataFetch::default()
         };
     }
@@ -62,7 +92,7 @@ impl Torrent {
         cx: &mut Cx<'_>,
     ) -> Result<(), Violation> {
         match id {
-            HANDSHAKE_ID => self.on_extended_handshake(peer, payload, cx),
+            HANDSHAKE_ID => self.on_extended_handshake(peer, payload, shared, cx),
             METADATA_ID => self.on_metadata(peer, payload, cx),
             EXCHANGE_ID => self.on_exchange(peer, payload, shared, cx),
             DONT_HAVE_ID => self.on_dont_have(peer, payload, cx),
@@ -85,7 +115,7 @@ impl Torrent {
     pub(super) fn ask_metadata(&mut self, peer: &mut Peer, cx: &mut Cx<'_>) {
         let (Some(id), Some(size)) = (peer.told.metadata, peer.told.metadata_size) else { return };
         let fetch = &mut self.metadata;
-        if self.meta.is_some() || fetch.done || fetch.wrong.contains(&peer.stream) {
+        if self.meta.is_some() || fetch.done || !fetch.trusts(peer) {
             return;
         }
         if fetch.size == 0 {
@@ -134,6 +164,8 @@ impl Torrent {
 
     fn on_metadata_block(&mut self, peer: &mut Peer, piece: u32, size: u32, data: &[u8], cx: &mut Cx<'_>) {
         let fetch = &mut self.metadata;
+        // Late or not, it answers now.
+        fetch.late.retain(|late| *late != peer.stream);
         let asked = fetch.asked.iter().position(|(asked, by, _)| (*asked, *by) == (piece, peer.stream));
         let Some(index) = asked.filter(|_| size == fetch.size && !fetch.done) else { return };
         fetch.asked.swap_remove(index);
@@ -172,9 +204,8 @@ impl Torrent {
         if self.meta.is_some() || self.metadata.done {
             return;
         }
-        let now = cx.now();
-        self.metadata.asked.retain(|(_, _, at)| now.since(*at) < PATIENCE);
         let mut peers = std::mem::take(&mut self.peers);
+        self.metadata.expire(&peers, cx.now());
         for peer in peers.values_mut().filter(|peer| peer.is_joined()) {
             self.ask_metadata(peer, cx);
         }

@@ -58,7 +58,7 @@ pub(crate) struct Torrent {
     sown: Option<PieceSet>,
     partials: BTreeMap<u32, Partial>,
     /// Bytes of `partials`.
-    partial_bytes: u64,
+    pub(crate) partial_bytes: u64,
     blame: Blame,
 
     pub(crate) peers: BTreeMap<StreamId, Box<Peer>>,

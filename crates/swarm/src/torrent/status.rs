@@ -38,6 +38,8 @@ impl Torrent {
                 address: peer.dialable().unwrap_or(peer.address),
                 client: peer.told.client.clone(),
                 pieces: peer.pieces.count(),
+                downloaded: peer.down.total(),
+                uploaded: peer.up.total(),
                 download_rate: peer.down.per_second(now),
                 upload_rate: peer.up.per_second(now),
                 rtt: peer.window.rtt(),

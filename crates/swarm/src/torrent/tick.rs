@@ -60,6 +60,7 @@ impl Torrent {
         self.check_peers(shared, cx);
         self.retry_metadata(cx);
         self.retry_hashes(cx);
+        self.give_up_leaves(shared, cx);
         if now >= self.next_choke {
             self.next_choke = now + shared.config.choke_interval;
             self.rechoke(shared, cx);

@@ -93,7 +93,7 @@ impl Torrent {
         self.wasted += u64::from(self.piece_len(piece));
         match digests {
             BlockDigests::Leaves(leaves) if self.ask_leaves(piece, leaves.clone(), cx) => {}
-            digests => self.refetch(piece, comparable(&digests), &senders, shared, cx),
+            digests => self.refetch(piece, &comparable(&digests), &senders, shared, cx),
         }
         self.fill_all(shared, cx);
     }
@@ -102,7 +102,7 @@ impl Torrent {
     pub(super) fn refetch(
         &mut self,
         piece: u32,
-        digests: Box<[u64]>,
+        digests: &[u64],
         senders: &[StreamId],
         shared: &mut Shared,
         cx: &mut Cx<'_>,
@@ -213,10 +213,10 @@ impl Torrent {
     /// Gives up a begun piece that is not wanted any more.
     fn abandon(&mut self, piece: u32, shared: &mut Shared, cx: &mut Cx<'_>) {
         for peer in self.peers.values_mut() {
-            let (dropped, kept) =
-                std::mem::take(&mut peer.sent).into_iter().partition(|r| r.block.piece == piece);
-            peer.sent = kept;
-            for request in Vec::from(dropped) as Vec<crate::peer::Request> {
+            let sent = std::mem::take(&mut peer.sent);
+            let (dropped, kept): (Vec<_>, Vec<_>) = sent.into_iter().partition(|r| r.block.piece == piece);
+            peer.sent = kept.into();
+            for request in dropped {
                 peer.send(&Message::Cancel(request.block), cx);
             }
             if let Some(arrival) = peer.arrival.as_mut().filter(|arrival| arrival.block.piece == piece) {
