@@ -1,1 +1,6 @@
-//! Finding: the vocabulary and mechanisms that the overlays share.
+//! Finding: the vocabulary that every overlay answers to.
+//!
+//! Directory, gnutella, supernode and chord are machines of their own; what the application asks and is told is the
+//! same for all ([`discovery`]), so that one workload compares them and one node joins them all.
+
+pub mod discovery;
