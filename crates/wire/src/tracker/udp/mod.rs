@@ -35,7 +35,7 @@ const ANNOUNCE: u32 = 1;
 const SCRAPE: u32 = 2;
 const ERROR: u32 = 3;
 
-/// Reads a big-endian array at `at`; the caller has checked the length by the slice pattern it hands over.
+/// The `N` bytes at `at`, if there are as many.
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
 }
