@@ -153,6 +153,6 @@ fn main() {
     pings(hosts.min(1_000));
     pings(hosts);
     blocks(100, 8);
-    blocks(hosts / 1_000, 20);
+    blocks(hosts / 100, 5);
     blocks(hosts / 100, 20);
 }

@@ -55,12 +55,10 @@ fn an_idle_host_costs_the_simulator_less_than_a_hundred_bytes() {
     sim.reserve(HOSTS as usize);
     (0..HOSTS).for_each(|_| assert!(sim.add(Ping(None), ProfileId(0)).0 < HOSTS as u32));
     let idle = (resident() - before) / HOSTS;
-    sim.run_for(Duration::from_secs(120));
+    sim.run_for(Duration::from_secs(40));
     let running = (resident() - before) / HOSTS;
     let own = size_of::<Ping>() as u64;
-    println!(
-        "a million hosts: {idle} B each when added, {running} B each after two minutes, {own} B their own"
-    );
-    assert!(sim.probe().totals.datagrams_delivered > 1_990_000);
+    println!("a million hosts: {idle} B each when added, {running} B each after 40 s, {own} B their own");
+    assert!(sim.probe().totals.datagrams_delivered > 600_000);
     assert!(running - own <= 100, "{running} B a host");
 }

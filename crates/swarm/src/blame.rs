@@ -36,9 +36,10 @@ pub(crate) struct Blame {
 }
 
 impl Blame {
-    /// A peer that delivered something leaves.
+    /// A peer that delivered something leaves, or is about to be judged.
     pub(crate) fn remember(&mut self, peer: &Peer) {
-        if peer.down.total() > 0 {
+        let known = self.left.iter().any(|suspect| suspect.stream == peer.stream);
+        if peer.down.total() > 0 && !known {
             if self.left.len() >= MAX_LEFT {
                 self.left.pop_front();
             }

@@ -238,6 +238,7 @@ impl Swarm {
     }
 
     /// Lets torrents ask again that waited for the download limit.
+    /// After every call: the deadline of a bucket that some call found open again is gone.
     fn quench(&mut self, cx: &mut Cx<'_>) {
         if self.shared.thirsty.is_empty() || !self.shared.download.is_open(cx.now()) {
             return;
@@ -291,6 +292,7 @@ impl Machine for Swarm {
             }
             Command::Shutdown => self.shutdown(cx),
         }
+        self.quench(cx);
         self.pump_uploads(cx);
     }
 
@@ -304,6 +306,7 @@ impl Machine for Swarm {
         } else {
             self.on_stranger(stream, input, cx);
         }
+        self.quench(cx);
         self.pump_uploads(cx);
     }
 

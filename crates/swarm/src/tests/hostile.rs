@@ -103,3 +103,30 @@ fn a_request_that_reaches_beyond_its_piece_is_refused() {
         assert_eq!(bench.say(stream, &Message::Request(block)), [Message::RejectRequest(block)]);
     }
 }
+
+#[test]
+fn a_fast_peer_may_ask_as_often_as_it_is_served() {
+    let mut bench = Bench::seed(Config::default());
+    let (stream, _) = bench.join(1);
+    bench.say(stream, &Message::Interested);
+    for index in 0..100_000u32 {
+        let block = Block { piece: index % 8, begin: 0, length: BLOCK };
+        let outs = bench.say_raw(stream, &Message::Request(block));
+        assert!(matches!(outs[..], [Out::WriteExtent(..)]), "request {index}: {outs:?}");
+        bench.probe.stream(stream, StreamInput::Flushed(BLOCK + 13));
+    }
+}
+
+#[test]
+fn a_peer_that_asks_on_and_on_without_reading_the_answers_is_closed() {
+    let mut bench = Bench::seed(Config { max_unflushed: 0, ..Config::default() });
+    let (stream, _) = bench.join(1);
+    let refused = Block { piece: 99, begin: 0, length: BLOCK };
+    let closed = (0..1_000_000u32).any(|index| {
+        if index % 10_000 == 0 {
+            bench.probe.advance(Duration::from_secs(1));
+        }
+        bench.say_raw(stream, &Message::Request(refused)).contains(&Out::Close(stream))
+    });
+    assert!(closed);
+}

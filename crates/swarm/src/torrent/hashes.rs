@@ -152,6 +152,8 @@ impl Torrent {
         if !proved {
             return Err(Violation::Extension);
         }
+        // The peer in hand is not in the map: were it the liar, it must be found all the same.
+        self.blame.remember(peer);
         let (base, _) = hashes.parts();
         // With pieces of one block the piece layer is the leaves; leaves alone are never asked for then.
         if self.piece_level() == Some(base_layer) {
@@ -248,6 +250,7 @@ impl Torrent {
         let asked = self.hashes.asked.iter().position(|(r, by, _)| (*r, *by) == (request, peer.stream));
         let Some(index) = asked else { return Ok(()) };
         self.hashes.asked.swap_remove(index);
+        self.blame.remember(peer);
         // A peer that serves no hashes is not asked again; without leaves the whole piece is fetched again.
         peer.v2 = false;
         let refused =

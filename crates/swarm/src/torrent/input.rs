@@ -8,10 +8,12 @@ use crate::shared::{Cx, Shared};
 use crate::violation::Violation;
 use throng_machine::{Extent, StreamEnd, StreamId, StreamInput};
 use throng_wire::ids::InfoHash;
-use throng_wire::peer::{Block, Handshake, PIECE_HEADER_LEN, Progress, parse_prefix};
+use throng_wire::peer::{Block, Handshake, Message, PIECE_HEADER_LEN, Progress, parse_prefix};
 
-/// Control messages a second from one peer; a new peer of a large swarm may send thousands of haves.
+/// Messages a second that neither bring nor fetch anything: repeated haves, refused requests, toggles.
 const MAX_CHATTER: u32 = 20_000;
+/// Bytes waiting for a peer that does not read, beyond what we hand it of blocks: answers to what it keeps asking.
+const MAX_UNREAD: u32 = 4 << 20;
 /// Bytes nobody asked for that may be late answers to cancelled requests.
 const MAX_UNASKED: u64 = 32 << 20;
 
@@ -39,6 +41,10 @@ impl Torrent {
         };
         if let Err(violation) = outcome {
             self.punish(&mut peer, violation, shared, cx);
+        }
+        // It may have been found lying by what it sent itself.
+        if shared.is_banned(peer.address, &peer.id) {
+            peer.close(cx);
         }
         if peer.closing {
             self.forget(peer, shared, cx);
@@ -194,11 +200,13 @@ impl Torrent {
         match parse_prefix(bytes, &self.limits)? {
             Progress::NeedMore(_) => Ok(0),
             Progress::Message { message, consumed } => {
-                peer.chatter += 1;
-                if peer.chatter > MAX_CHATTER {
+                // Requests and haves count only where they are in vain: their handlers say so.
+                peer.chatter += u32::from(!matches!(message, Message::Request(_) | Message::Have(_)));
+                self.on_message(peer, message, shared, cx)?;
+                let unread = peer.unflushed > shared.config.max_unflushed.saturating_add(MAX_UNREAD);
+                if peer.chatter > MAX_CHATTER || unread {
                     return Err(Violation::Flood);
                 }
-                self.on_message(peer, message, shared, cx)?;
                 Ok(consumed)
             }
             Progress::PieceHeader { piece, begin, len } => {

@@ -91,6 +91,8 @@ impl Torrent {
             self.on_piece_seen(peer, piece, cx);
             self.update_interest(peer, cx);
             self.part_if_both_seeds(peer, cx);
+        } else {
+            peer.chatter += 1;
         }
         Ok(())
     }
@@ -184,8 +186,11 @@ impl Torrent {
                 self.on_piece_asked(peer, block.piece, cx);
             }
             peer.queue.push_back(block);
-        } else if peer.fast {
-            peer.send(&Message::RejectRequest(block), cx);
+        } else {
+            peer.chatter += 1;
+            if peer.fast {
+                peer.send(&Message::RejectRequest(block), cx);
+            }
         }
         Ok(())
     }

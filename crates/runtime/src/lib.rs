@@ -1,0 +1,13 @@
+//! Production drivers: sockets, storage, hashing, clock and entropy on tokio.
+
+pub mod create;
+pub mod hashing;
+pub mod resume;
+pub mod storage;
+
+pub mod clock;
+pub mod entropy;
+pub mod net;
+pub mod tracker;
+pub mod trackers;
+pub mod session;

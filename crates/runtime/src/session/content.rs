@@ -1,0 +1,90 @@
+//! What the session keeps of one torrent besides the swarm's own state.
+
+use super::open::Plan;
+use super::snapshot::{Snapshot, State};
+use crate::storage::Storage;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use throng_machine::{ContentId, Endpoint};
+use throng_swarm::{AddTorrent, TorrentStatus};
+use tokio::sync::{oneshot, watch};
+
+/// How far a check has come, told by the workers.
+#[derive(Default)]
+pub(super) struct Progress {
+    pub(super) done: AtomicU64,
+    pub(super) total: AtomicU64,
+    pub(super) cancel: AtomicBool,
+}
+
+/// How far a torrent has come on its way into the swarm.
+pub(super) enum Stage {
+    /// The storage is being opened; the program may wait for the answer.
+    Opening(Option<oneshot::Sender<Result<ContentId, String>>>),
+    Checking,
+    Metadata,
+    Running,
+    /// It failed for good.
+    Failed(String),
+}
+
+/// One torrent.
+pub(super) struct Content {
+    pub(super) stage: Stage,
+    pub(super) plan: Plan,
+    /// What the swarm will be told once the check is done; taken then.
+    pub(super) add: Option<Box<AddTorrent>>,
+    pub(super) storage: Option<Arc<Storage>>,
+    pub(super) wanted: Option<Vec<u8>>,
+    /// Addresses that came before the swarm knew the torrent.
+    pub(super) waiting_peers: Vec<Endpoint>,
+    pub(super) progress: Arc<Progress>,
+    /// Why the storage cannot be used now.
+    pub(super) trouble: Option<String>,
+    pub(super) stopped: bool,
+    /// Pieces were stored since the resume state was saved.
+    pub(super) unsaved: bool,
+    /// The resume state is being saved.
+    pub(super) saving: bool,
+    pub(super) snapshot: Snapshot,
+    pub(super) publish: watch::Sender<Snapshot>,
+}
+
+impl Content {
+    /// Publishes how it stands.
+    pub(super) fn publish(&mut self, status: Option<TorrentStatus>) {
+        self.snapshot.eta = status.as_ref().and_then(Snapshot::eta);
+        let complete = status.as_ref().is_some_and(|status| status.verified >= status.wanted);
+        self.snapshot.finished = matches!(self.stage, Stage::Running) && self.storage.is_some() && complete;
+        self.snapshot.status = status;
+        self.snapshot.state = self.state();
+        self.publish.send_replace(self.snapshot.clone());
+    }
+
+    fn state(&self) -> State {
+        match &self.stage {
+            Stage::Failed(reason) => State::Failed(reason.clone()),
+            Stage::Opening(_) => State::Opening,
+            Stage::Checking => State::Checking {
+                done: self.progress.done.load(Ordering::Relaxed),
+                total: self.progress.total.load(Ordering::Relaxed),
+            },
+            _ if self.stopped => State::Paused(String::from("stopped")),
+            Stage::Metadata => State::FetchingMetadata,
+            Stage::Running => match &self.trouble {
+                Some(trouble) => State::Paused(trouble.clone()),
+                None if self.snapshot.finished => State::Seeding,
+                None => State::Downloading,
+            },
+        }
+    }
+
+    /// Ends it with a reason for people.
+    pub(super) fn fail(&mut self, reason: String) {
+        match std::mem::replace(&mut self.stage, Stage::Failed(reason.clone())) {
+            // If nobody waits for the answer any more, the snapshot still says it.
+            Stage::Opening(Some(reply)) => _ = reply.send(Err(reason)),
+            _ => self.snapshot.notice(reason),
+        }
+    }
+}

@@ -1,0 +1,464 @@
+//! Between the swarm and the world: its events become work for workers and trackers, what comes of that its commands.
+
+use super::content::{Content, Progress, Stage};
+use super::journal::Journal;
+use super::open::{Opened, Plan};
+use super::request::{AddRequest, Note, Source};
+use super::snapshot::Snapshot;
+use crate::hashing::{Assembly, Completion, Outcome};
+use crate::net::{Application, Read};
+use crate::storage::{Class, Storage, StorageError};
+use crate::trackers::Trackers;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use throng_machine::{ContentId, Endpoint, Extent};
+use throng_swarm::{AddTorrent, AnnounceRequest, BanReason, Command, Event, PeerSource, Swarm};
+use throng_wire::magnet::PeerAddress;
+use throng_wire::metainfo::{Info, Metainfo};
+use tokio::net::lookup_host;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{oneshot, watch};
+use tokio::task::spawn_local;
+
+/// How often a storage in trouble is tried.
+const PROBE_EVERY: Duration = Duration::from_secs(3);
+
+/// The application of the session's driver.
+pub(super) struct Glue {
+    pub(super) contents: BTreeMap<ContentId, Content>,
+    pub(super) assembly: Assembly,
+    /// Announces under way.
+    pub(super) announcing: usize,
+    /// Something happened that a person should see at once.
+    pub(super) news: bool,
+    journal: Arc<Journal>,
+    trackers: Trackers,
+    notes: UnboundedSender<Note>,
+    next: u32,
+}
+
+impl Application for Glue {
+    type Machine = Swarm;
+
+    fn on_event(&mut self, event: Event, _: &mut Vec<Command>) {
+        match event {
+            // An error means that the torrent was removed meanwhile.
+            Event::PieceComplete(content, piece) => _ = self.assembly.complete(content, piece),
+            Event::DropPiece(content, piece) => self.assembly.drop_piece(content, piece),
+            Event::Metadata(content, info) => self.on_metadata(content, &info),
+            Event::PieceLayer(content, root, layer) => self.on_piece_layer(content, root, &layer),
+            Event::LeafHashesWanted(content, piece) => self.on_leaf_hashes_wanted(content, piece),
+            Event::Finished(_) => self.news = true,
+            Event::Announce(request) => self.on_announce(*request),
+            Event::PeerJoined(..) | Event::PeerLeft(..) | Event::Stopped => {}
+            Event::Banned { content, peer, client, reason } => {
+                self.notice(content, banned(peer, &client, reason));
+            }
+        }
+    }
+
+    fn place(&mut self, extent: Extent, bytes: &[u8]) {
+        // An error means that the torrent was removed meanwhile.
+        let _ = self.assembly.place(extent, bytes);
+    }
+
+    fn read_now(&mut self, extent: Extent, into: &mut [u8]) -> Read {
+        match self.assembly.storage(extent.content) {
+            Some(storage) if storage.read_cached(extent.offset, into) => Read::Done,
+            Some(_) => Read::Later,
+            None => Read::Failed,
+        }
+    }
+
+    fn read_later(&mut self, extent: Extent) -> oneshot::Receiver<Option<Bytes>> {
+        let (answer, receiver) = oneshot::channel();
+        let Some(storage) = self.assembly.storage(extent.content).cloned() else { return receiver };
+        let notes = self.notes.clone();
+        self.assembly.workers().spawn(move || {
+            let mut bytes = vec![0; extent.len as usize];
+            let read = storage.read(extent.offset, &mut bytes);
+            let _ = answer.send(read.is_ok().then(|| Bytes::from(bytes)));
+            if let Err(error) = read {
+                let _ = notes.send(Note::Unreadable(extent.content, extent.offset, error));
+            }
+        });
+        receiver
+    }
+}
+
+impl Glue {
+    pub(super) fn new(
+        assembly: Assembly,
+        journal: Journal,
+        trackers: Trackers,
+        notes: UnboundedSender<Note>,
+    ) -> Glue {
+        let (contents, journal) = (BTreeMap::new(), Arc::new(journal));
+        Glue { contents, assembly, announcing: 0, news: false, journal, trackers, notes, next: 0 }
+    }
+
+    /// Handles what was said to the thread, except what needs the machine.
+    pub(super) fn on_note(&mut self, note: Note, commands: &mut Vec<Command>) {
+        match note {
+            Note::Add(request, publish, reply) => self.on_add(*request, publish, reply, commands),
+            Note::Remove(content) => self.on_remove(content, commands),
+            Note::Run(content, run) => {
+                if let Some(of) = self.contents.get_mut(&content) {
+                    of.stopped = !run;
+                    commands.push(Command::Run(content, run));
+                }
+            }
+            Note::AddPeers(content, peers) => {
+                let peers = peers.into_iter().map(Endpoint::from).collect();
+                self.add_peers(content, peers, commands);
+            }
+            Note::Resolved(content, peers) => self.add_peers(content, peers, commands),
+            Note::SetLimits { upload, download } => commands.push(Command::SetLimits { upload, download }),
+            Note::Opened(content, opened) => self.on_opened(content, opened),
+            Note::Checked(content) => self.on_checked(content, commands),
+            Note::Trouble(content, text) => self.notice(content, text),
+            Note::Saved(content) => {
+                if let Some(of) = self.contents.get_mut(&content) {
+                    of.saving = false;
+                }
+            }
+            Note::Hashed => self.on_hashed(commands),
+            Note::Unreadable(content, offset, error) => self.on_unreadable(content, offset, &error, commands),
+            Note::Probed(content, result) => self.on_probed(content, result, commands),
+            Note::Leaves(content, piece, leaves) => {
+                commands.push(Command::LeafHashes(content, piece, leaves))
+            }
+            Note::Announced(content, request, outcome) => {
+                self.announcing = self.announcing.saturating_sub(1);
+                commands.push(Command::Announced(content, request, outcome));
+            }
+            Note::Peers(..) | Note::Shutdown(_) | Note::Tick => {}
+        }
+    }
+
+    fn on_add(
+        &mut self,
+        request: AddRequest,
+        publish: watch::Sender<Snapshot>,
+        reply: oneshot::Sender<Result<ContentId, String>>,
+        commands: &mut Vec<Command>,
+    ) {
+        let content = ContentId(self.next);
+        self.next = self.next.wrapping_add(1);
+        let plan = Plan::of(&request);
+        let (add, peers, name) = self.describe(content, &request);
+        let metainfo = add.metainfo.clone();
+        let mut of = Content {
+            stage: Stage::Metadata,
+            plan,
+            add: None,
+            storage: None,
+            wanted: None,
+            waiting_peers: Vec::new(),
+            progress: Arc::new(Progress::default()),
+            trouble: None,
+            stopped: request.options.paused,
+            unsaved: false,
+            saving: false,
+            snapshot: Snapshot { name, ..Snapshot::default() },
+            publish,
+        };
+        match metainfo {
+            Some(metainfo) => {
+                of.add = Some(Box::new(add));
+                of.stage = Stage::Opening(Some(reply));
+                self.open(content, &of, metainfo);
+            }
+            None => {
+                commands.push(Command::Add(Box::new(add)));
+                let _ = reply.send(Ok(content));
+            }
+        }
+        self.contents.insert(content, of);
+        self.add_peers(content, peers, commands);
+        self.news = true;
+    }
+
+    /// What the swarm is to be told of a torrent, the addresses to try, and a name for it.
+    fn describe(&mut self, content: ContentId, request: &AddRequest) -> (AddTorrent, Vec<Endpoint>, String) {
+        let mut options = request.options.clone();
+        let mut peers: Vec<Endpoint> = request.peers.iter().copied().map(Endpoint::from).collect();
+        let own = request.trackers.iter().map(|url| vec![url.clone()]);
+        let mut add = AddTorrent {
+            content,
+            info_hashes: Vec::new(),
+            info_hash_v2: None,
+            metainfo: None,
+            have: Vec::new(),
+            trackers: own.collect(),
+            options: options.clone(),
+        };
+        let name = match &request.source {
+            Source::Metainfo(metainfo) => {
+                options.private |= metainfo.info.is_private();
+                add.info_hashes = metainfo.info.swarms().map(|swarm| swarm.0).collect();
+                add.info_hash_v2 = metainfo.info.hash_v2().map(|hash| hash.0);
+                add.trackers.extend(metainfo.trackers.iter().cloned());
+                add.metainfo = Some(metainfo.clone());
+                String::from_utf8_lossy(metainfo.info.name()).into_owned()
+            }
+            Source::Magnet(magnet) => {
+                add.info_hashes = magnet.swarms().map(|swarm| swarm.0).collect();
+                add.info_hash_v2 = magnet.v2.map(|hash| hash.0);
+                add.trackers.extend(magnet.trackers.iter().map(|url| vec![url.clone()]));
+                for peer in &magnet.peers {
+                    match peer {
+                        PeerAddress::Socket(address) => peers.push(Endpoint::from(*address)),
+                        PeerAddress::Host(host, port) => self.resolve(content, host.clone(), *port),
+                    }
+                }
+                magnet.name.clone().unwrap_or_default()
+            }
+        };
+        add.options = options;
+        (add, peers, name)
+    }
+
+    fn resolve(&self, content: ContentId, host: String, port: u16) {
+        let notes = self.notes.clone();
+        spawn_local(async move {
+            if let Ok(found) = lookup_host((host.as_str(), port)).await {
+                let _ = notes.send(Note::Resolved(content, found.map(Endpoint::from).collect()));
+            }
+        });
+    }
+
+    fn add_peers(&mut self, content: ContentId, peers: Vec<Endpoint>, commands: &mut Vec<Command>) {
+        let Some(of) = self.contents.get_mut(&content) else { return };
+        if peers.is_empty() {
+            return;
+        }
+        if of.add.is_some() {
+            of.waiting_peers.extend(peers);
+        } else {
+            commands.push(Command::AddPeers(content, PeerSource::Manual, peers));
+        }
+    }
+
+    fn open(&self, content: ContentId, of: &Content, metainfo: Arc<Metainfo>) {
+        let (plan, progress) = (of.plan.clone(), of.progress.clone());
+        let (journal, notes) = (self.journal.clone(), self.notes.clone());
+        self.assembly
+            .workers()
+            .spawn(move || plan.carry_out(content, metainfo, (&progress, &journal), &notes));
+    }
+
+    fn on_opened(&mut self, content: ContentId, opened: Result<Opened, String>) {
+        let Some(of) = self.contents.get_mut(&content) else { return };
+        self.news = true;
+        match opened {
+            Ok(opened) => {
+                of.storage = Some(opened.storage);
+                of.wanted = opened.wanted;
+                opened.notices.into_iter().for_each(|text| of.snapshot.notice(text));
+                if let Stage::Opening(Some(reply)) = std::mem::replace(&mut of.stage, Stage::Checking) {
+                    let _ = reply.send(Ok(content));
+                }
+            }
+            Err(reason) => of.fail(reason),
+        }
+    }
+
+    /// What is stored is known: the swarm may begin, or go on if it had only the metadata to fetch.
+    fn on_checked(&mut self, content: ContentId, commands: &mut Vec<Command>) {
+        let Some(of) = self.contents.get_mut(&content) else { return };
+        let Some(storage) = &of.storage else { return };
+        let have = storage.stored().to_bytes();
+        self.assembly.add(content, storage.clone());
+        match of.add.take() {
+            Some(mut add) => {
+                add.have = have;
+                add.options.paused = of.stopped;
+                commands.push(Command::Add(add));
+            }
+            None => commands.push(Command::SetMetainfo(content, storage.metainfo().clone(), have)),
+        }
+        if let Some(wanted) = of.wanted.clone() {
+            commands.push(Command::SetWanted(content, wanted));
+        }
+        of.stage = Stage::Running;
+        self.news = true;
+        let waiting = std::mem::take(&mut of.waiting_peers);
+        self.add_peers(content, waiting, commands);
+    }
+
+    fn on_remove(&mut self, content: ContentId, commands: &mut Vec<Command>) {
+        if let Some(of) = self.contents.remove(&content) {
+            of.progress.cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+            if let Some(storage) = self.assembly.remove(content) {
+                self.save(content, storage, true);
+            }
+            commands.push(Command::Remove(content));
+        }
+    }
+
+    fn on_metadata(&mut self, content: ContentId, info: &[u8]) {
+        let Some(of) = self.contents.get_mut(&content) else { return };
+        self.news = true;
+        match Info::parse(info) {
+            Ok(info) => {
+                of.snapshot.name = String::from_utf8_lossy(info.name()).into_owned();
+                of.stage = Stage::Opening(None);
+                let of = &self.contents[&content];
+                self.open(content, of, Arc::new(Metainfo::new(info)));
+            }
+            Err(error) => of.fail(format!("the torrent that peers sent is not usable: {error}")),
+        }
+    }
+
+    fn on_piece_layer(&mut self, content: ContentId, root: [u8; 32], layer: &[[u8; 32]]) {
+        if let Some(storage) = self.assembly.storage(content)
+            && let Err(error) = storage.insert_layer(root, layer)
+        {
+            tracing::warn!(%error, "a proved piece layer was refused");
+        }
+    }
+
+    fn on_leaf_hashes_wanted(&mut self, content: ContentId, piece: u32) {
+        let Some(storage) = self.assembly.storage(content).cloned() else { return };
+        let notes = self.notes.clone();
+        self.assembly.workers().spawn(move || {
+            let offset = storage.files().map().piece_range(piece).start;
+            let _ = notes.send(match storage.leaf_hashes(piece) {
+                Ok(leaves) => Note::Leaves(content, piece, leaves),
+                Err(error) => Note::Unreadable(content, offset, error),
+            });
+        });
+    }
+
+    fn on_announce(&mut self, request: AnnounceRequest) {
+        self.announcing += 1;
+        let (trackers, notes) = (self.trackers.clone(), self.notes.clone());
+        spawn_local(async move {
+            let outcome = trackers.announce(&request).await;
+            let _ = notes.send(Note::Announced(request.content, request.request, outcome));
+        });
+    }
+
+    fn on_hashed(&mut self, commands: &mut Vec<Command>) {
+        while let Some(Completion { content, piece, outcome }) = self.assembly.poll() {
+            match outcome {
+                Outcome::Verified(digests) => {
+                    if let Some(of) = self.contents.get_mut(&content) {
+                        of.unsaved = true;
+                    }
+                    commands.push(Command::PieceVerified(content, piece, digests));
+                }
+                Outcome::Rejected(digests) => commands.push(Command::PieceRejected(content, piece, digests)),
+                Outcome::Failed(error) => self.on_trouble(content, &error, commands),
+            }
+        }
+    }
+
+    fn on_unreadable(
+        &mut self,
+        content: ContentId,
+        offset: u64,
+        error: &StorageError,
+        commands: &mut Vec<Command>,
+    ) {
+        let Some(storage) = self.assembly.storage(content) else { return };
+        if error.class != Class::Damaged {
+            return self.on_trouble(content, error, commands);
+        }
+        let length = u64::from(storage.metainfo().info.layout().piece_length());
+        if let Ok(piece) = u32::try_from(offset / length) {
+            commands.push(Command::PieceLost(content, piece));
+        }
+        self.notice(content, error.to_string());
+    }
+
+    /// The storage cannot be used: the torrent waits and the storage is tried from time to time.
+    fn on_trouble(&mut self, content: ContentId, error: &StorageError, commands: &mut Vec<Command>) {
+        let Some(of) = self.contents.get_mut(&content) else { return };
+        if of.trouble.replace(error.to_string()).is_none() {
+            self.notice(content, error.to_string());
+            commands.push(Command::StorageFailed(content));
+            self.probe_later(content);
+        } else {
+            // It failed before; pieces that failed since are to be fetched again too.
+            commands.push(Command::StorageFailed(content));
+        }
+    }
+
+    fn on_probed(
+        &mut self,
+        content: ContentId,
+        result: Result<(), StorageError>,
+        commands: &mut Vec<Command>,
+    ) {
+        let Some(of) = self.contents.get_mut(&content) else { return };
+        self.news = true;
+        match result {
+            Ok(()) => {
+                of.trouble = None;
+                commands.push(Command::StorageRecovered(content));
+                self.notice(content, String::from("the storage works again"));
+            }
+            Err(error) => {
+                of.trouble = Some(error.to_string());
+                self.probe_later(content);
+            }
+        }
+    }
+
+    fn probe_later(&self, content: ContentId) {
+        let Some(storage) = self.assembly.storage(content).cloned() else { return };
+        let (workers, notes) = (self.assembly.workers().clone(), self.notes.clone());
+        spawn_local(async move {
+            tokio::time::sleep(PROBE_EVERY).await;
+            workers.spawn(move || _ = notes.send(Note::Probed(content, storage.probe())));
+        });
+    }
+
+    /// Saves the resume state of the torrents that changed; `last` of all, since nothing is written afterwards.
+    pub(super) fn checkpoint(&mut self, last: bool) {
+        let mut due = Vec::new();
+        for (content, of) in &mut self.contents {
+            if let Some(storage) = self.assembly.storage(*content)
+                && (last || of.unsaved && !of.saving)
+            {
+                (of.unsaved, of.saving) = (false, true);
+                due.push((*content, storage.clone()));
+            }
+        }
+        due.into_iter().for_each(|(content, storage)| self.save(content, storage, last));
+    }
+
+    fn save(&self, content: ContentId, storage: Arc<Storage>, last: bool) {
+        let (journal, notes) = (self.journal.clone(), self.notes.clone());
+        self.assembly.workers().spawn(move || {
+            if let Err(error) = journal.save(&storage, last) {
+                let _ = notes.send(Note::Trouble(content, error.to_string()));
+            }
+            let _ = notes.send(Note::Saved(content));
+        });
+    }
+
+    fn notice(&mut self, content: ContentId, text: String) {
+        if let Some(of) = self.contents.get_mut(&content) {
+            tracing::info!(text, "notice");
+            of.snapshot.notice(text);
+            self.news = true;
+        }
+    }
+}
+
+fn banned(peer: Endpoint, client: &str, reason: BanReason) -> String {
+    let did = match reason {
+        BanReason::WrongData => "sent wrong data",
+        BanReason::Protocol => "broke the protocol",
+        BanReason::Flood => "sent more than it was asked for",
+    };
+    // A stranger's word: nothing that moves the cursor, nothing long.
+    let client: String = client.chars().filter(|c| !c.is_control()).take(40).collect();
+    let called = if client.is_empty() { String::new() } else { format!(" ({client})") };
+    format!("peer {peer}{called} {did} and was shut out")
+}

@@ -1,0 +1,195 @@
+//! A running swarm: the machine, its sockets, storage, hashing and trackers on a thread of its own.
+//!
+//! The program holds a [`Session`] and one [`TorrentHandle`] a torrent; both are cheap to clone, may be used from any
+//! thread and runtime, and stay valid when the session has ended (everything then answers at once).
+
+mod content;
+mod glue;
+mod journal;
+mod open;
+mod request;
+mod run;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+pub use request::{AddRequest, FileFilter, Source};
+pub use snapshot::{Notice, Snapshot, State};
+
+use crate::hashing::AssemblyOptions;
+use crate::net::socket;
+use request::Note;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use throng_machine::ContentId;
+use throng_swarm::{Config, PeerStatus};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Choices for a session.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// Where to listen; port 0 lets the system choose; `None` only connects.
+    pub listen: Option<SocketAddr>,
+    /// Where outgoing traffic leaves from; the system's choice.
+    pub source: socket::Source,
+    /// Folder of the resume state; `None` keeps none.
+    pub home: Option<PathBuf>,
+    /// The swarm's choices; peer id and port are filled in.
+    pub swarm: Config,
+    /// Memory and threads of hashing.
+    pub hashing: AssemblyOptions,
+    /// How long trackers may take to hear `stopped` at the end; 2 s.
+    pub farewell: Duration,
+}
+
+impl Default for SessionConfig {
+    fn default() -> SessionConfig {
+        SessionConfig {
+            listen: None,
+            source: socket::Source::default(),
+            home: None,
+            swarm: Config::default(),
+            hashing: AssemblyOptions::default(),
+            farewell: Duration::from_secs(2),
+        }
+    }
+}
+
+/// A handle on a running session; the session ends with [`Session::shutdown`] or with its last handle.
+#[derive(Clone)]
+pub struct Session {
+    notes: mpsc::UnboundedSender<Note>,
+    local_addr: Option<SocketAddr>,
+    _thread: Arc<Ender>,
+}
+
+/// Ends the thread with the last handle.
+struct Ender {
+    notes: mpsc::UnboundedSender<Note>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A handle on one torrent.
+#[derive(Clone, Debug)]
+pub struct TorrentHandle {
+    content: ContentId,
+    snapshots: watch::Receiver<Snapshot>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("local_addr", &self.local_addr).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Binds the sockets and starts the thread; blocks for the moment that takes.
+    pub fn start(config: SessionConfig) -> io::Result<Session> {
+        let (notes, inbox) = mpsc::unbounded_channel();
+        let (ready, started) = std::sync::mpsc::channel();
+        let own = notes.clone();
+        let thread = std::thread::Builder::new()
+            .name("throng-net".into())
+            .spawn(move || run::thread(config, own, inbox, &ready))?;
+        let ended = || io::Error::other("the network thread ended early");
+        let local_addr = started.recv().map_err(|_| ended())??;
+        let ender = Arc::new(Ender { notes: notes.clone(), thread: Some(thread) });
+        Ok(Session { notes, local_addr, _thread: ender })
+    }
+
+    /// Where we listen.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.local_addr
+    }
+
+    /// Takes part in a torrent; returns when its storage is open, before what is stored was checked. Fails with one
+    /// line for people.
+    pub async fn add(&self, request: AddRequest) -> Result<TorrentHandle, String> {
+        let (reply, answer) = oneshot::channel();
+        let (publish, snapshots) = watch::channel(Snapshot::default());
+        let _ = self.notes.send(Note::Add(Box::new(request), publish, reply));
+        let content = answer.await.map_err(|_| String::from("the session has ended"))??;
+        Ok(TorrentHandle { content, snapshots })
+    }
+
+    /// Leaves a torrent; its files stay.
+    pub fn remove(&self, torrent: &TorrentHandle) {
+        let _ = self.notes.send(Note::Remove(torrent.content));
+    }
+
+    /// Stops or continues a torrent.
+    pub fn run(&self, torrent: &TorrentHandle, run: bool) {
+        let _ = self.notes.send(Note::Run(torrent.content, run));
+    }
+
+    /// New limits in bytes a second; `None` is unlimited.
+    pub fn set_limits(&self, upload: Option<u64>, download: Option<u64>) {
+        let _ = self.notes.send(Note::SetLimits { upload, download });
+    }
+
+    /// Gives a torrent addresses to try.
+    pub fn add_peers(&self, torrent: &TorrentHandle, peers: Vec<SocketAddr>) {
+        let _ = self.notes.send(Note::AddPeers(torrent.content, peers));
+    }
+
+    /// The peers of a torrent; empty once the session has ended.
+    pub async fn peers(&self, torrent: &TorrentHandle) -> Vec<PeerStatus> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.notes.send(Note::Peers(torrent.content, reply));
+        answer.await.unwrap_or_default()
+    }
+
+    /// Says goodbye to trackers and peers, stores what is under way, and ends; bounded by [`SessionConfig::farewell`]
+    /// and the disk.
+    pub async fn shutdown(&self) {
+        let (reply, done) = oneshot::channel();
+        let _ = self.notes.send(Note::Shutdown(Some(reply)));
+        // Dropped without an answer: it has ended before.
+        let _ = done.await;
+    }
+}
+
+impl Drop for Ender {
+    fn drop(&mut self) {
+        let _ = self.notes.send(Note::Shutdown(None));
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, there is nothing left to wait for.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl TorrentHandle {
+    /// The session's number for it.
+    pub fn content(&self) -> ContentId {
+        self.content
+    }
+
+    /// How it stands now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshots.borrow().clone()
+    }
+
+    /// Snapshots as they come, about two a second and at every change of state.
+    pub fn snapshots(&self) -> watch::Receiver<Snapshot> {
+        self.snapshots.clone()
+    }
+
+    /// Waits until all that is wanted is stored and verified. Fails with one line for people if that can no longer
+    /// happen.
+    pub async fn wait_finished(&mut self) -> Result<(), String> {
+        let over = |snapshot: &Snapshot| snapshot.finished || matches!(snapshot.state, State::Failed(_));
+        match self.snapshots.wait_for(over).await {
+            Ok(snapshot) => match &snapshot.state {
+                State::Failed(reason) => Err(reason.clone()),
+                _ => Ok(()),
+            },
+            Err(_) => Err(String::from("the session has ended")),
+        }
+    }
+}

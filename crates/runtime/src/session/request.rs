@@ -1,0 +1,111 @@
+//! What is said to the session's thread: by the program, by workers, by announces under way.
+
+use super::Snapshot;
+use super::open::Opened;
+use crate::storage::{FileMap, StorageError};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use throng_machine::{ContentId, Endpoint};
+use throng_swarm::{PeerStatus, TorrentOptions, TrackerOutcome};
+use throng_wire::magnet::Magnet;
+use throng_wire::metainfo::Metainfo;
+use tokio::sync::{oneshot, watch};
+
+/// Says of each file (its number in the torrent, its path beneath the folder) whether it is wanted.
+pub type FileFilter = Arc<dyn Fn(usize, &Path) -> bool + Send + Sync>;
+
+/// What is known of a torrent.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// All of it.
+    Metainfo(Arc<Metainfo>),
+    /// A link: the rest comes from peers.
+    Magnet(Magnet),
+}
+
+/// A torrent to take part in.
+#[derive(Clone)]
+pub struct AddRequest {
+    /// What it is.
+    pub source: Source,
+    /// The folder its files lie in.
+    pub dir: PathBuf,
+    /// Where the files of a known torrent are, if not where it says: for seeding what has other names.
+    pub map: Option<FileMap>,
+    /// Trackers besides its own.
+    pub trackers: Vec<String>,
+    /// Addresses to try at once.
+    pub peers: Vec<SocketAddr>,
+    /// Which files to fetch; all where `None`.
+    pub only: Option<FileFilter>,
+    /// Take what is stored for good; each piece is verified when it is first read.
+    pub skip_check: bool,
+    /// Never write: for seeding.
+    pub read_only: bool,
+    /// The swarm's choices for it; `private` is added where the torrent says so.
+    pub options: TorrentOptions,
+}
+
+impl AddRequest {
+    /// A torrent in a folder, with everything else at its default.
+    pub fn new(source: Source, dir: impl Into<PathBuf>) -> AddRequest {
+        AddRequest {
+            source,
+            dir: dir.into(),
+            map: None,
+            trackers: Vec::new(),
+            peers: Vec::new(),
+            only: None,
+            skip_check: false,
+            read_only: false,
+            options: TorrentOptions::default(),
+        }
+    }
+}
+
+impl fmt::Debug for AddRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AddRequest")
+            .field("source", &self.source)
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One message to the thread.
+pub(super) enum Note {
+    Add(Box<AddRequest>, watch::Sender<Snapshot>, oneshot::Sender<Result<ContentId, String>>),
+    Remove(ContentId),
+    Run(ContentId, bool),
+    AddPeers(ContentId, Vec<SocketAddr>),
+    SetLimits {
+        upload: Option<u64>,
+        download: Option<u64>,
+    },
+    Peers(ContentId, oneshot::Sender<Vec<PeerStatus>>),
+    Shutdown(Option<oneshot::Sender<()>>),
+    /// A host name of a peer was found.
+    Resolved(ContentId, Vec<Endpoint>),
+    /// The storage is open, or is not.
+    Opened(ContentId, Result<Opened, String>),
+    /// What is stored was checked.
+    Checked(ContentId),
+    /// The resume state could not be read or written; a line for people.
+    Trouble(ContentId, String),
+    /// The resume state was saved, or the attempt is over.
+    Saved(ContentId),
+    /// Workers have dealt with pieces.
+    Hashed,
+    /// Stored data could not be read.
+    Unreadable(ContentId, u64, StorageError),
+    /// Whether the storage works again.
+    Probed(ContentId, Result<(), StorageError>),
+    /// Leaf hashes of a stored piece.
+    Leaves(ContentId, u32, Vec<[u8; 32]>),
+    /// A tracker was asked.
+    Announced(ContentId, u32, TrackerOutcome),
+    /// Time to publish snapshots.
+    Tick,
+}

@@ -1,0 +1,6 @@
+//! One function a decoder: any bytes in, no panic, and what came out survives its encoder.
+
+pub mod content;
+pub mod hashes;
+pub mod peer;
+pub mod tracker;

@@ -1,0 +1,39 @@
+//! Fuzz targets as plain functions: one a decoder of `throng-wire`, one a machine.
+//!
+//! Each takes any bytes and panics where an invariant does not hold: no decoder panics, what was decoded is encoded
+//! and decoded to the same again, and machines keep to the contract of `throng-machine`. `fuzz_targets/` hands them
+//! inputs made by libFuzzer; `tests/replay.rs` runs them over `corpus/` on stable Rust without it.
+
+mod decoders;
+mod input;
+pub mod seeds;
+mod swarm;
+mod tracker;
+
+pub use decoders::content::{bencode, info, magnet, metainfo, paths};
+pub use decoders::hashes::hashes;
+pub use decoders::peer::{client_name, extensions, frames, handshake};
+pub use decoders::tracker::{tracker_http, tracker_udp};
+pub use swarm::swarm;
+pub use tracker::tracker;
+
+/// A target: its name (of the binary and of its folder in `corpus/`) and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 14] = [
+    ("bencode", bencode),
+    ("metainfo", metainfo),
+    ("info", info),
+    ("magnet", magnet),
+    ("paths", paths),
+    ("frames", frames),
+    ("handshake", handshake),
+    ("extensions", extensions),
+    ("hashes", hashes),
+    ("tracker_http", tracker_http),
+    ("tracker_udp", tracker_udp),
+    ("client_name", client_name),
+    ("swarm", swarm),
+    ("tracker", tracker),
+];
