@@ -19,6 +19,14 @@ struct Known {
     failures: u32,
     not_before: Instant,
     connected: bool,
+    /// Of no use: ourselves, another seed, shut out.
+    useless: bool,
+}
+
+impl Known {
+    fn is_free(&self) -> bool {
+        !self.connected && !self.useless
+    }
 }
 
 /// Addresses of possible peers of one torrent.
@@ -44,7 +52,8 @@ impl KnownPeers {
         if self.peers.len() >= limit && !self.make_room(source) {
             return;
         }
-        let known = Known { source, failures: 0, not_before: Instant::EPOCH, connected: false };
+        let known =
+            Known { source, failures: 0, not_before: Instant::EPOCH, connected: false, useless: false };
         self.peers.insert(address, known);
     }
 
@@ -61,14 +70,14 @@ impl KnownPeers {
     /// The address to dial next: fewest failures, best source, then by `rank`; and when to look again if none may be
     /// dialled now.
     pub(crate) fn next(&self, now: Instant, rank: impl Fn(&Endpoint) -> u32) -> Option<Endpoint> {
-        let ready = self.peers.iter().filter(|(_, known)| !known.connected && known.not_before <= now);
+        let ready = self.peers.iter().filter(|(_, known)| known.is_free() && known.not_before <= now);
         let best = ready.min_by_key(|(address, known)| (known.failures, known.source, rank(address)));
         best.map(|(address, _)| *address)
     }
 
     /// When the first address that may not be dialled yet may be.
     pub(crate) fn next_at(&self) -> Option<Instant> {
-        self.peers.values().filter(|known| !known.connected).map(|known| known.not_before).min()
+        self.peers.values().filter(|known| known.is_free()).map(|known| known.not_before).min()
     }
 
     /// A connection to or from this listening address exists.
@@ -91,10 +100,10 @@ impl KnownPeers {
         }
     }
 
-    /// Never again: it is ourselves, or shut out.
+    /// Never dial it again: it is ourselves, another seed, or shut out.
     pub(crate) fn forget(&mut self, address: Endpoint) {
         if let Some(known) = self.peers.get_mut(&address) {
-            known.not_before = Instant::EPOCH + throng_machine::FOREVER;
+            known.useless = true;
         }
     }
 }
@@ -142,5 +151,15 @@ mod tests {
         known.ended(at(1), false, Instant::EPOCH);
         assert_eq!(known.next(Instant::EPOCH, |_| 0), None);
         assert_eq!(known.next(Instant::EPOCH + FIRST_PAUSE_MANUAL, |_| 0), Some(at(1)));
+    }
+
+    #[test]
+    fn what_is_of_no_use_stays_so_when_its_connection_ends() {
+        let mut known = KnownPeers::default();
+        known.add(at(1), PeerSource::Manual, 10);
+        known.forget(at(1));
+        known.ended(at(1), true, Instant::EPOCH);
+        assert_eq!(known.next(Instant::from_micros(u64::MAX), |_| 0), None);
+        assert_eq!(known.next_at(), None);
     }
 }

@@ -24,9 +24,12 @@ pub(crate) enum Violation {
     /// A message of an extension that cannot be read.
     #[error("bad extension message")]
     Extension,
-    /// Nothing wrong, but not of use: another torrent, ourselves, the same peer twice.
+    /// Nothing wrong, but not of use: another torrent, ourselves, somebody shut out.
     #[error("not of use")]
     NotOfUse,
+    /// A second connection to a peer.
+    #[error("connected already")]
+    Duplicate,
 }
 
 impl Violation {
@@ -37,7 +40,7 @@ impl Violation {
                 Some(BanReason::Protocol)
             }
             Violation::Unasked | Violation::Flood => Some(BanReason::Flood),
-            Violation::NotOfUse => None,
+            Violation::NotOfUse | Violation::Duplicate => None,
         }
     }
 }

@@ -3,8 +3,8 @@
 //! Received bytes go through one scratch buffer a driver: the machine looks at them, names the file data among them,
 //! and the application puts that where it belongs before anything else happens. File data to send stays a name in
 //! the stream's queue until the socket has room; then runs of it are read from the page cache by one call and leave
-//! with their headers by one vectored write. `sendfile` was measured against that: it saves the sender 0.2 CPU s/GiB
-//! and costs the receiver on the same machine as much, needs two calls a block, and blocks when the cache misses.
+//! with their headers by one vectored write. `sendfile` was measured against that: what it
+//! saves the sender it costs a receiver on the same machine; it needs two calls a block and blocks on cache misses.
 //!
 //! Invariant: the core (machine, application, streams) is borrowed within a turn only, never over an await.
 

@@ -4,7 +4,7 @@ use super::Torrent;
 use crate::shared::{Cx, Shared};
 use crate::{AnnounceEvent, AnnounceRequest, Event, PeerSource, TrackerOutcome};
 
-/// Peers asked for with an announce; a seed needs none, it is called.
+/// Peers asked for with an announce: as many as a torrent connects to.
 const NUMWANT: u32 = 80;
 
 impl Torrent {
@@ -14,7 +14,7 @@ impl Torrent {
             let request = shared.request();
             let Some(due) = self.announcer.due(cx.now(), request) else { return };
             let (uploaded, downloaded) = self.totals();
-            let wanted = if self.is_finished() || due.event == AnnounceEvent::Stopped { 0 } else { NUMWANT };
+            let wanted = if due.event == AnnounceEvent::Stopped { 0 } else { NUMWANT };
             cx.emit(Event::Announce(Box::new(AnnounceRequest {
                 content: self.content,
                 request,

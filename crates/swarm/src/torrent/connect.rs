@@ -40,11 +40,10 @@ impl Torrent {
         self.dial_more(shared, cx);
     }
 
-    /// Dials known addresses while the limits have room.
+    /// Dials known addresses while the limits have room; seeds too, or they would not reach peers behind a NAT.
     pub(crate) fn dial_more(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
         let ours = Endpoint::v4([0, 0, 0, 0], shared.config.listen_port).socket_addr();
         while self.running
-            && self.wants_peers()
             && self.peers.len() < shared.config.max_connections_per_torrent
             && shared.half_open < shared.config.max_half_open
             && let Some(address) = self.known.next(cx.now(), |to| peer_priority(ours, to.socket_addr()))
@@ -59,11 +58,6 @@ impl Torrent {
             shared.half_open += 1;
             self.peers.insert(stream, Box::new(Peer::new(stream, address, false, cx.now())));
         }
-    }
-
-    /// A seed waits to be called; others call.
-    fn wants_peers(&self) -> bool {
-        !self.is_finished()
     }
 
     /// An incoming connection named this torrent; its bytes follow.
@@ -139,7 +133,7 @@ impl Torrent {
         let we_are_larger = shared.config.peer_id > peer.id;
         let keep_new = other.incoming != peer.incoming && peer.incoming != we_are_larger;
         if !keep_new {
-            return Err(Violation::NotOfUse);
+            return Err(Violation::Duplicate);
         }
         let stream = other.stream;
         self.close_peer(stream, shared, cx);

@@ -71,7 +71,9 @@ impl Torrent {
             let client = peer.told.client.clone();
             cx.emit(Event::Banned { content: self.content, peer: peer.address, client, reason });
         }
-        if let Some(address) = peer.dialable() {
+        if violation != Violation::Duplicate
+            && let Some(address) = peer.dialable()
+        {
             self.known.forget(address);
         }
         peer.close(cx);

@@ -155,6 +155,9 @@ impl Torrent {
     fn part_if_both_seeds(&mut self, peer: &mut Peer, cx: &mut Cx<'_>) {
         let it_wants_nothing = peer.is_seed() || peer.told.upload_only;
         if self.is_finished() && peer.is_joined() && it_wants_nothing && !self.options.super_seed {
+            if let Some(address) = peer.dialable() {
+                self.known.forget(address);
+            }
             peer.close(cx);
         }
     }

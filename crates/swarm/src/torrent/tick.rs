@@ -76,7 +76,7 @@ impl Torrent {
     /// Without peers the clock need not run until one may be dialled.
     fn nap(&mut self) {
         if self.peers.is_empty() {
-            let next = if self.is_finished() { None } else { self.known.next_at() };
+            let next = self.known.next_at();
             self.next_tick = next.map(|at| self.next_tick.map_or(at, |tick| at.max(tick)));
         }
     }

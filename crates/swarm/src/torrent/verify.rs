@@ -68,6 +68,9 @@ impl Torrent {
             .map(|peer| peer.stream)
             .collect();
         for stream in idle {
+            if let Some(address) = self.peers.get(&stream).and_then(|peer| peer.dialable()) {
+                self.known.forget(address);
+            }
             self.close_peer(stream, shared, cx);
         }
     }

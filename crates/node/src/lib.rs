@@ -1,0 +1,3 @@
+//! What the program and its scenario tests share: the simulated systems.
+
+pub mod simulate;

@@ -1,0 +1,4 @@
+//! `throng simulate`: the shipping machines in the simulator.
+
+pub mod swarm;
+pub mod swarm_host;
