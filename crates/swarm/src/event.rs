@@ -7,7 +7,8 @@ use throng_machine::{ContentId, Endpoint, StreamId};
 /// What the swarm tells the application.
 #[derive(Debug)]
 pub enum Event {
-    /// Every block of a piece has been placed: hash it, store it, answer with `PieceVerified` or `PieceRejected`.
+    /// Every block of a piece has been placed, but for padding, which is zeros (BEP 47): hash it, store it, answer
+    /// with `PieceVerified` or `PieceRejected`.
     PieceComplete(ContentId, u32),
     /// The bytes placed so far for this piece are of no more use.
     DropPiece(ContentId, u32),

@@ -121,7 +121,7 @@ impl Torrent {
 
     fn begin_piece(&mut self, peer: &mut Peer, piece: u32, shared: &mut Shared) -> Option<Block> {
         let length = u64::from(self.meta.as_ref()?.info.layout().piece_length());
-        self.partials.insert(piece, Partial::new(self.piece_len(piece).div_ceil(BLOCK)));
+        self.partials.insert(piece, Partial::new(self.data_len(piece).div_ceil(BLOCK)));
         self.partial_bytes += length;
         shared.partial_bytes += length;
         peer.current = Some(piece);

@@ -170,10 +170,15 @@ impl Torrent {
         u64::from(piece) * length + u64::from(begin)
     }
 
+    /// Bytes of a piece to ask for: padding is zeros anyway, the application puts it in.
+    fn data_len(&self, piece: u32) -> u32 {
+        self.meta.as_ref().map_or(0, |meta| meta.info.layout().data_len(PieceIndex(piece)))
+    }
+
     /// The block of that index in a piece.
     fn block(&self, piece: u32, index: u32) -> Block {
         let begin = index * BLOCK;
-        Block { piece, begin, length: BLOCK.min(self.piece_len(piece).saturating_sub(begin)) }
+        Block { piece, begin, length: BLOCK.min(self.data_len(piece).saturating_sub(begin)) }
     }
 
     /// Bytes still missing, as trackers want to know.

@@ -159,6 +159,12 @@ impl Layout {
         left.min(u64::from(self.piece_length)) as u32
     }
 
+    /// Bytes of a piece that must be fetched: without the padding behind its file in a hybrid torrent, which is zeros.
+    pub fn data_len(&self, piece: PieceIndex) -> u32 {
+        let aligned = self.piece_file(piece).filter(|file| self.files[*file].pieces_root.is_some());
+        aligned.map_or_else(|| self.piece_len(piece), |_| self.v2_piece_len(piece))
+    }
+
     /// The file that holds the first byte of a piece; in v2 and hybrid torrents the only one with data in it.
     pub fn piece_file(&self, piece: PieceIndex) -> Option<usize> {
         let offset = self.piece_offset(piece);

@@ -1,0 +1,40 @@
+//! Reproducible comparisons of throng with other programs; README.md says how they are made.
+
+mod crowd;
+mod floor;
+mod setup;
+mod tracker;
+mod transfer;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Reproducible comparisons of throng with other programs. Needs root, for network namespaces.
+#[derive(Parser, Debug)]
+#[command(name = "bench")]
+struct Options {
+    #[command(subcommand)]
+    comparison: Comparison,
+}
+
+#[derive(Subcommand, Debug)]
+enum Comparison {
+    /// One side of the bare program that only reads, sends, receives, hashes and writes.
+    #[command(subcommand)]
+    Floor(floor::Side),
+    /// One seed to one downloader on loopback.
+    Transfer(transfer::Options),
+    /// One seed and many downloaders, every uplink capped.
+    Crowd(crowd::Options),
+    /// Our tracker and aquatic_udp under aquatic's load tester.
+    Tracker(tracker::Options),
+}
+
+fn main() -> Result<()> {
+    match Options::parse().comparison {
+        Comparison::Floor(side) => floor::run(&side),
+        Comparison::Transfer(options) => transfer::run(&options),
+        Comparison::Crowd(options) => crowd::run(&options),
+        Comparison::Tracker(options) => tracker::run(&options),
+    }
+}
