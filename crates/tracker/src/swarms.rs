@@ -23,6 +23,14 @@ pub(crate) struct Announce<'a> {
     pub(crate) now: Tick,
 }
 
+impl Announce<'_> {
+    /// Seeds need no seeds. But who just started and has nothing left may not know yet how much there is: aria2
+    /// announces a magnet link so.
+    fn wants_leechers_only(&self) -> bool {
+        self.seed && self.event != AnnounceEvent::Started
+    }
+}
+
 pub(crate) struct Swarms {
     v4: Table<V4>,
     v6: Table<V6>,
@@ -60,7 +68,7 @@ impl Swarms {
 
     /// Appends up to `want` peers of the other family than the announcing peer's.
     pub(crate) fn others(&self, announce: &Announce<'_>, want: usize, cx: &mut Cx<'_>, out: &mut Vec<u8>) {
-        let asker = (None, announce.seed);
+        let asker = (None, announce.wants_leechers_only());
         match announce.peer.ip() {
             IpAddr::V4(_) => {
                 let torrent = self.v6.find(announce.hash, cx.keys);
@@ -134,7 +142,7 @@ fn update<const N: usize>(
         torrent.completed = torrent.completed.saturating_add(1);
         cx.metrics.completed += 1;
     }
-    torrent.peers.pick(want, (at, announce.seed), cx.rng, out);
+    torrent.peers.pick(want, (at, announce.wants_leechers_only()), cx.rng, out);
     entry(torrent.completed, torrent.peers.seeds(), torrent.peers.leechers())
 }
 

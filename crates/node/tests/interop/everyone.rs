@@ -1,10 +1,8 @@
 //! One swarm of all programs at once, through our tracker.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use throng_bench::process::Running;
 use throng_bench::program::{Aria2, Job, Libtorrent, Program, Qbittorrent, Rtorrent, Transmission};
 use throng_bench::torrent::Format;
 
@@ -17,16 +15,17 @@ const DEADLINE: Duration = Duration::from_secs(200);
 fn all_complete(through: Through, programs: &[&dyn Program]) -> Result<()> {
     let mut place = Place::make(Format::V1, Content::Folder, through)?;
     let _seed = place.seed(&throng())?;
-    let mut fetching: Vec<(Running, PathBuf)> = Vec::new();
+    // Each with its host: a network without one goes away, perhaps before the program has entered it.
+    let mut fetching = Vec::new();
     for (number, program) in programs.iter().enumerate() {
         let host = place.lab.host()?;
         let (dir, scratch) =
             (place.folder(&format!("target{number}"))?, place.folder(&format!("work{number}"))?);
         let job = Job::new(&host, PORT, place.source(Source::Torrent)?, &dir, &scratch);
-        fetching.push((program.start_fetch(&job)?, dir));
+        fetching.push((program.start_fetch(&job)?, dir, host));
     }
     let deadline = Instant::now() + DEADLINE;
-    for ((running, dir), program) in fetching.iter_mut().zip(programs) {
+    for ((running, dir, _), program) in fetching.iter_mut().zip(programs) {
         running.wait_complete(deadline)?;
         place.check(*program, dir)?;
     }

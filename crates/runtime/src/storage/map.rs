@@ -108,9 +108,9 @@ impl FileMap {
         start..start + u64::from(self.layout.piece_len(PieceIndex(piece)))
     }
 
-    /// The parts of `len` bytes from `offset`, padding and gaps too; stops at the end of the content.
+    /// The parts of `len` bytes from `offset`: padding, gaps and what lies behind the last file are in no file.
     pub fn spans(&self, offset: u64, len: u64) -> impl Iterator<Item = Span> {
-        let end = offset.saturating_add(len).min(self.layout.total_length()).max(offset);
+        let end = offset.saturating_add(len);
         let mut files = self.layout.file_spans(offset, end - offset).peekable();
         let mut at = offset;
         std::iter::from_fn(move || {

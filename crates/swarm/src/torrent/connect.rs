@@ -90,6 +90,12 @@ impl Torrent {
         self.info_hash_v2.is_some() || self.meta.as_ref().is_some_and(|meta| meta.info.hash_v2().is_some())
     }
 
+    fn is_v2_hash(&self, hash: &InfoHash) -> bool {
+        let known = self.meta.as_ref().and_then(|meta| meta.info.hash_v2()).map(|hash| hash.truncated());
+        let linked = self.info_hash_v2.and_then(|hash| hash.first_chunk().copied());
+        known.or(linked) == Some(hash.0)
+    }
+
     pub(super) fn on_handshake(
         &mut self,
         peer: &mut Peer,
@@ -107,7 +113,8 @@ impl Torrent {
         peer.id = handshake.peer_id.0;
         peer.extended = handshake.reserved.contains(Reserved::EXTENSION_PROTOCOL);
         peer.fast = handshake.reserved.contains(Reserved::FAST);
-        peer.v2 = handshake.reserved.contains(Reserved::V2_UPGRADE);
+        // The bit says "v2 too"; who greets under the v2 hash need not say it.
+        peer.v2 = handshake.reserved.contains(Reserved::V2_UPGRADE) || self.is_v2_hash(&handshake.info_hash);
         peer.told.client = client::client_name(&PeerId(peer.id));
         self.settle_duplicate(peer, shared, cx)?;
         peer.phase = Phase::Joined;

@@ -181,7 +181,7 @@ impl Torrent {
         let end = u64::from(block.begin) + u64::from(block.length);
         let valid = self.have.has(block.piece)
             && (1..=8 * BLOCK).contains(&block.length)
-            && end <= u64::from(self.piece_len(block.piece));
+            && end <= u64::from(self.servable_len(block.piece));
         let allowed = !peer.am_choking || peer.allowed_it.contains(&block.piece);
         let room = peer.queue.len() < shared.config.max_requests_per_peer;
         if valid && allowed && room {
@@ -196,6 +196,14 @@ impl Torrent {
             }
         }
         Ok(())
+    }
+
+    /// Bytes of a piece that may be asked for: in v2 torrents some clients ask for the gap behind a file too, which
+    /// is zeros, even behind the last.
+    fn servable_len(&self, piece: u32) -> u32 {
+        let Some(meta) = &self.meta else { return 0 };
+        let v2_only = meta.info.v1_pieces().is_none();
+        if v2_only { meta.info.layout().piece_length() } else { self.piece_len(piece) }
     }
 
     fn on_cancel(&mut self, peer: &mut Peer, block: Block, cx: &mut Cx<'_>) -> Result<(), Violation> {
