@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Most buffers the kernel takes in one call (`IOV_MAX`).
-const MAX_SLICES: usize = 1_024;
+/// Buffers of one write: at most 256 KiB with chunks of 64 KiB. A whole piece at once makes the kernel look for its
+/// largest pages, and the workers wait longer for each other's lock on the file: 1 GiB took 2.4 s instead of 1.04 s.
+const MAX_SLICES: usize = 4;
 /// With more files than this to save, one `syncfs` is cheaper than a journal commit for each.
 const SYNC_ONE_BY_ONE: usize = 32;
 
@@ -391,7 +392,7 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn take(&mut self, mut len: usize) -> Vec<IoSlice<'a>> {
-        let mut slices = Vec::with_capacity(self.bufs.len().min(MAX_SLICES));
+        let mut slices = Vec::with_capacity(self.bufs.len());
         while let Some((first, rest)) = self.bufs.split_first().filter(|_| len > 0) {
             let part = &first[self.at..];
             let taken = part.len().min(len);
