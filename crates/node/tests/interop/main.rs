@@ -2,7 +2,7 @@
 //!
 //! Each test builds a network of its own out of namespaces (root needed), so all of them can run at once; the drivers
 //! of the programs are those of `throng-bench`. What is not installed is reported as skipped, by name, unless
-//! `CI=true` or `THRONG_INTEROP=required` is set: then it fails. Most of a test's time is spent waiting for timers of
+//! `CI=true` or `THRONG_INTEROP=required` is set: then it fails (`THRONG_INTEROP=off` runs none). Most of a test's time is spent waiting for timers of
 //! other programs (Transmission 3.00 thinks every 10 s), so `--test-threads 8` pays even on two cores.
 //!
 //! Hybrid torrents are traded with libtorrent and qBittorrent alone: Debian's aria2 1.36 computes

@@ -33,8 +33,14 @@ impl Drop for Turn {
     }
 }
 
-/// Whether all of these are there; if not, says which is not, or fails where nothing may be missing.
+/// Whether all of these are there; if not, says which is not, or fails where nothing may be missing (`CI=true` or
+/// `THRONG_INTEROP=required`). With `THRONG_INTEROP=off` nothing is.
 pub(crate) fn installed(programs: &[&dyn Program], tracker: &dyn Tracker) -> bool {
+    let word = std::env::var("THRONG_INTEROP").unwrap_or_default();
+    if word == "off" {
+        eprintln!("skipped: THRONG_INTEROP=off");
+        return false;
+    }
     let mut missing: Vec<&str> =
         programs.iter().filter(|program| !program.is_installed()).map(|program| program.name()).collect();
     if !tracker.is_installed() {
@@ -46,8 +52,7 @@ pub(crate) fn installed(programs: &[&dyn Program], tracker: &dyn Tracker) -> boo
     if missing.is_empty() {
         return true;
     }
-    let required =
-        std::env::var("CI").is_ok_and(|word| word == "true") || std::env::var("THRONG_INTEROP").is_ok();
+    let required = std::env::var("CI").is_ok_and(|word| word == "true") || word == "required";
     assert!(!required, "missing: {}", missing.join(", "));
     eprintln!("skipped, missing: {}", missing.join(", "));
     false
