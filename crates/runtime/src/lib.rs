@@ -8,6 +8,6 @@ pub mod storage;
 pub mod clock;
 pub mod entropy;
 pub mod net;
+pub mod session;
 pub mod tracker;
 pub mod trackers;
-pub mod session;
