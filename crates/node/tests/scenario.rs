@@ -35,10 +35,9 @@ fn run(crowd: &Crowd, scenario: &Scenario, change: impl Fn(HostId, &mut HostPlan
 /// When the last of these hosts had everything; none may be missing.
 fn last(sim: &Sim<SwarmHost>, hosts: Range<u32>) -> f64 {
     let all = hosts.map(|host| {
-        let finished = sim.app(HostId(host)).finished;
-        let at = finished
-            .unwrap_or_else(|| panic!("host {host} has {} pieces only", sim.app(HostId(host)).stored()));
-        at.since(throng_machine::Instant::EPOCH).as_secs_f64()
+        let host = sim.app(HostId(host));
+        assert!(host.finished.is_some(), "a host has {} pieces only", host.stored());
+        host.finished.map_or(0.0, |at| at.since(throng_machine::Instant::EPOCH).as_secs_f64())
     });
     all.fold(0.0, f64::max)
 }

@@ -263,3 +263,20 @@ fn peers_learn_of_each_other_by_exchange() {
     let added: Vec<_> = peer::Pex::decode(payload).unwrap().added().map(|(address, _)| address).collect();
     assert_eq!(added, [Endpoint::v4([10, 0, 0, 1], 7001).socket_addr()]);
 }
+
+#[test]
+fn exchange_cannot_make_us_call_our_own_machine() {
+    let mut bench = Bench::leech(8);
+    let (stream, _) = bench.join(1);
+    let own = "127.0.0.1:631".parse().unwrap();
+    let other = "10.0.0.77:6881".parse().unwrap();
+    let mut payload = Vec::new();
+    peer::encode_pex(
+        &[(own, peer::PexFlags::default()), (other, peer::PexFlags::default())],
+        &[],
+        &mut payload,
+    );
+    let outs = bench.say_raw(stream, &Message::Extended { id: 2, payload: &payload });
+    let opened: Vec<_> = outs.iter().filter(|out| matches!(out, Out::Open(..))).collect();
+    assert!(matches!(opened[..], [Out::Open(_, to)] if *to == Endpoint::from(other)), "{opened:?}");
+}

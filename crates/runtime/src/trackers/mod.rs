@@ -91,11 +91,12 @@ impl Trackers {
                 retry: None,
             };
         };
-        let families: BTreeSet<bool> = match http::resolve(&url).await {
-            Ok(addresses) => addresses.iter().map(|at| Family::of(at.ip()) == Family::V4).collect(),
+        let addresses = match http::resolve(&url).await {
+            Ok(addresses) => addresses,
             Err(reason) => return TrackerOutcome::Failed { reason, retry: None },
         };
-        match (families.contains(&true), families.contains(&false)) {
+        let families: BTreeSet<bool> = addresses.iter().map(|at| Family::of(at.ip()) == Family::V4).collect();
+        let mut outcome = match (families.contains(&true), families.contains(&false)) {
             (true, true) => {
                 let (v4, v6) =
                     tokio::join!(self.over(&url, request, Family::V4), self.over(&url, request, Family::V6));
@@ -103,7 +104,14 @@ impl Trackers {
             }
             (false, true) => outcome(self.over(&url, request, Family::V6).await, None),
             _ => outcome(self.over(&url, request, Family::V4).await, None),
+        };
+        // A tracker elsewhere must not make us call services of our own machine.
+        if let TrackerOutcome::Answered { peers, .. } = &mut outcome
+            && !addresses.iter().any(|at| at.ip().is_loopback())
+        {
+            peers.retain(|peer| !peer.ip().is_loopback());
         }
+        outcome
     }
 
     async fn over(&self, url: &Url, request: &AnnounceRequest, family: Family) -> Result<Answer, Failure> {

@@ -27,9 +27,13 @@ impl Torrent {
         let pex = Pex::decode(payload)?;
         let seed = |flags: PexFlags| flags.contains(PexFlags::UPLOAD_ONLY);
         let finished = self.is_finished();
-        let useful = pex.added().filter(|(_, flags)| !(finished && seed(*flags)));
-        let addresses: Vec<Endpoint> = useful.map(|(address, _)| address.into()).collect();
-        let _ = peer;
+        // A stranger's word must not make us call services of our own machine.
+        let local = peer.address.ip().is_loopback();
+        let addresses: Vec<Endpoint> = pex
+            .added()
+            .filter(|(address, flags)| !(finished && seed(*flags)) && (local || !address.ip().is_loopback()))
+            .map(|(address, _)| address.into())
+            .collect();
         self.add_peers(PeerSource::Exchange, &addresses, shared, cx);
         Ok(())
     }
