@@ -19,13 +19,15 @@ struct Known {
     failures: u32,
     not_before: Instant,
     connected: bool,
-    /// Of no use: ourselves, another seed, shut out.
+    /// Of no use: ourselves, shut out.
     useless: bool,
+    /// Another seed, or one that wants nothing: of no use while we want nothing either.
+    seed: bool,
 }
 
 impl Known {
     fn is_free(&self) -> bool {
-        !self.connected && !self.useless
+        !self.connected && !self.useless && !self.seed
     }
 }
 
@@ -52,8 +54,8 @@ impl KnownPeers {
         if self.peers.len() >= limit && !self.make_room(source) {
             return;
         }
-        let known =
-            Known { source, failures: 0, not_before: Instant::EPOCH, connected: false, useless: false };
+        let not_before = Instant::EPOCH;
+        let known = Known { source, failures: 0, not_before, connected: false, useless: false, seed: false };
         self.peers.insert(address, known);
     }
 
@@ -100,7 +102,19 @@ impl KnownPeers {
         }
     }
 
-    /// Never dial it again: it is ourselves, another seed, or shut out.
+    /// Do not dial it while we want nothing: it is a seed, as we are.
+    pub(crate) fn set_aside(&mut self, address: Endpoint) {
+        if let Some(known) = self.peers.get_mut(&address) {
+            known.seed = true;
+        }
+    }
+
+    /// We want something again: seeds are of use.
+    pub(crate) fn welcome_seeds(&mut self) {
+        self.peers.values_mut().for_each(|known| known.seed = false);
+    }
+
+    /// Never dial it again: it is ourselves or shut out.
     pub(crate) fn forget(&mut self, address: Endpoint) {
         if let Some(known) = self.peers.get_mut(&address) {
             known.useless = true;

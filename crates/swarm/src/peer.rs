@@ -191,6 +191,11 @@ impl Peer {
         self.told.listen_port.map(|port| self.address.with_port(port)).filter(Endpoint::is_dialable)
     }
 
+    /// Whether it owes blocks; one that stopped in its middle is owed too, though it is no request any more.
+    pub(crate) fn owes(&self) -> bool {
+        !self.sent.is_empty() || self.arrival.as_ref().is_some_and(|arrival| arrival.wanted)
+    }
+
     /// Whether it may be asked for this piece now.
     pub(crate) fn may_ask(&self, piece: u32) -> bool {
         !self.peer_choking || self.allowed_us.contains(&piece)

@@ -89,7 +89,8 @@ impl Shared {
             if self.banned.insert(address.ip()) {
                 self.banned_order.push_back(address.ip());
             }
-        } else if self.banned_ids.len() < MAX_BANS {
+        // Before its handshake a peer has no id.
+        } else if id != [0; 20] && self.banned_ids.len() < MAX_BANS {
             self.banned_ids.insert(id);
         }
     }

@@ -142,8 +142,8 @@ impl Swarm {
         for content in all {
             self.with(content, cx, |torrent, shared, cx| torrent.run(false, shared, cx));
         }
-        for stream in std::mem::take(&mut self.strangers).into_keys() {
-            cx.close(stream);
+        for (stream, stranger) in std::mem::take(&mut self.strangers) {
+            self.turn_away(stream, &stranger, cx);
         }
         cx.emit(Event::Stopped);
     }
@@ -272,7 +272,10 @@ impl Machine for Swarm {
                 self.with(content, cx, |t, shared, cx| t.piece_rejected(piece, digests, shared, cx));
             }
             Command::PieceLost(content, piece) => {
-                self.with(content, cx, |t, shared, cx| t.piece_lost(piece, shared, cx));
+                self.with(content, cx, |t, shared, cx| {
+                    t.piece_lost(piece, shared, cx);
+                    t.wake(cx.now());
+                });
             }
             Command::StorageFailed(content) => {
                 self.with(content, cx, |t, shared, cx| t.storage_failed(shared, cx));

@@ -151,7 +151,7 @@ impl Done {
 
 /// A running program; killed if the test ends before it.
 pub(crate) struct Running {
-    child: Child,
+    pub(crate) child: Child,
     lines: Receiver<String>,
 }
 

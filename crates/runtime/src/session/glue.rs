@@ -7,12 +7,11 @@ use super::request::{AddRequest, Note, Source};
 use super::snapshot::Snapshot;
 use crate::hashing::{Assembly, Completion, Outcome};
 use crate::net::{Application, Read};
-use crate::storage::{Class, Storage, StorageError};
+use crate::storage::Storage;
 use crate::trackers::Trackers;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use throng_machine::{ContentId, Endpoint, Extent};
 use throng_swarm::{AddTorrent, AnnounceRequest, BanReason, Command, Event, PeerSource, Swarm};
 use throng_wire::magnet::PeerAddress;
@@ -21,9 +20,6 @@ use tokio::net::lookup_host;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_local;
-
-/// How often a storage in trouble is tried.
-const PROBE_EVERY: Duration = Duration::from_secs(3);
 
 /// The application of the session's driver.
 pub(super) struct Glue {
@@ -35,7 +31,7 @@ pub(super) struct Glue {
     pub(super) news: bool,
     journal: Arc<Journal>,
     trackers: Trackers,
-    notes: UnboundedSender<Note>,
+    pub(super) notes: UnboundedSender<Note>,
     next: u32,
 }
 
@@ -81,7 +77,7 @@ impl Application for Glue {
             let read = storage.read(extent.offset, &mut bytes);
             let _ = answer.send(read.is_ok().then(|| Bytes::from(bytes)));
             if let Err(error) = read {
-                let _ = notes.send(Note::Unreadable(extent.content, extent.offset, error));
+                let _ = notes.send(Note::Unreadable(extent, error));
             }
         });
         receiver
@@ -118,14 +114,15 @@ impl Glue {
             Note::SetLimits { upload, download } => commands.push(Command::SetLimits { upload, download }),
             Note::Opened(content, opened) => self.on_opened(content, opened),
             Note::Checked(content) => self.on_checked(content, commands),
-            Note::Trouble(content, text) => self.notice(content, text),
-            Note::Saved(content) => {
+            Note::Trouble(content, text) => self.notice_once(content, text),
+            Note::Saved(content, saved) => {
                 if let Some(of) = self.contents.get_mut(&content) {
                     of.saving = false;
+                    of.unsaved |= !saved;
                 }
             }
             Note::Hashed => self.on_hashed(commands),
-            Note::Unreadable(content, offset, error) => self.on_unreadable(content, offset, &error, commands),
+            Note::Unreadable(extent, error) => self.on_unreadable(extent, &error, commands),
             Note::Probed(content, result) => self.on_probed(content, result, commands),
             Note::Leaves(content, piece, leaves) => {
                 commands.push(Command::LeafHashes(content, piece, leaves))
@@ -326,9 +323,10 @@ impl Glue {
         let notes = self.notes.clone();
         self.assembly.workers().spawn(move || {
             let offset = storage.files().map().piece_range(piece).start;
+            let first = Extent { content, offset, len: 1 };
             let _ = notes.send(match storage.leaf_hashes(piece) {
                 Ok(leaves) => Note::Leaves(content, piece, leaves),
-                Err(error) => Note::Unreadable(content, offset, error),
+                Err(error) => Note::Unreadable(first, error),
             });
         });
     }
@@ -357,67 +355,6 @@ impl Glue {
         }
     }
 
-    fn on_unreadable(
-        &mut self,
-        content: ContentId,
-        offset: u64,
-        error: &StorageError,
-        commands: &mut Vec<Command>,
-    ) {
-        let Some(storage) = self.assembly.storage(content) else { return };
-        if error.class != Class::Damaged {
-            return self.on_trouble(content, error, commands);
-        }
-        let length = u64::from(storage.metainfo().info.layout().piece_length());
-        if let Ok(piece) = u32::try_from(offset / length) {
-            commands.push(Command::PieceLost(content, piece));
-        }
-        self.notice(content, error.to_string());
-    }
-
-    /// The storage cannot be used: the torrent waits and the storage is tried from time to time.
-    fn on_trouble(&mut self, content: ContentId, error: &StorageError, commands: &mut Vec<Command>) {
-        let Some(of) = self.contents.get_mut(&content) else { return };
-        if of.trouble.replace(error.to_string()).is_none() {
-            self.notice(content, error.to_string());
-            commands.push(Command::StorageFailed(content));
-            self.probe_later(content);
-        } else {
-            // It failed before; pieces that failed since are to be fetched again too.
-            commands.push(Command::StorageFailed(content));
-        }
-    }
-
-    fn on_probed(
-        &mut self,
-        content: ContentId,
-        result: Result<(), StorageError>,
-        commands: &mut Vec<Command>,
-    ) {
-        let Some(of) = self.contents.get_mut(&content) else { return };
-        self.news = true;
-        match result {
-            Ok(()) => {
-                of.trouble = None;
-                commands.push(Command::StorageRecovered(content));
-                self.notice(content, String::from("the storage works again"));
-            }
-            Err(error) => {
-                of.trouble = Some(error.to_string());
-                self.probe_later(content);
-            }
-        }
-    }
-
-    fn probe_later(&self, content: ContentId) {
-        let Some(storage) = self.assembly.storage(content).cloned() else { return };
-        let (workers, notes) = (self.assembly.workers().clone(), self.notes.clone());
-        spawn_local(async move {
-            tokio::time::sleep(PROBE_EVERY).await;
-            workers.spawn(move || _ = notes.send(Note::Probed(content, storage.probe())));
-        });
-    }
-
     /// Saves the resume state of the torrents that changed; `last` of all, since nothing is written afterwards.
     pub(super) fn checkpoint(&mut self, last: bool) {
         let mut due = Vec::new();
@@ -435,14 +372,24 @@ impl Glue {
     fn save(&self, content: ContentId, storage: Arc<Storage>, last: bool) {
         let (journal, notes) = (self.journal.clone(), self.notes.clone());
         self.assembly.workers().spawn(move || {
-            if let Err(error) = journal.save(&storage, last) {
+            let saved = journal.save(&storage, last);
+            let ok = saved.is_ok();
+            if let Err(error) = saved {
                 let _ = notes.send(Note::Trouble(content, error.to_string()));
             }
-            let _ = notes.send(Note::Saved(content));
+            let _ = notes.send(Note::Saved(content, ok));
         });
     }
 
-    fn notice(&mut self, content: ContentId, text: String) {
+    /// For what may fail again every few seconds.
+    pub(super) fn notice_once(&mut self, content: ContentId, text: String) {
+        let told = |of: &Content| of.snapshot.notices.iter().any(|notice| notice.text == text);
+        if !self.contents.get(&content).is_some_and(told) {
+            self.notice(content, text);
+        }
+    }
+
+    pub(super) fn notice(&mut self, content: ContentId, text: String) {
         if let Some(of) = self.contents.get_mut(&content) {
             tracing::info!(text, "notice");
             of.snapshot.notice(text);

@@ -12,6 +12,7 @@ mod run;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 pub use request::{AddRequest, FileFilter, Source};
 pub use snapshot::{Notice, Snapshot, State};

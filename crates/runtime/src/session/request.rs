@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use throng_machine::{ContentId, Endpoint};
+use throng_machine::{ContentId, Endpoint, Extent};
 use throng_swarm::{PeerStatus, TorrentOptions, TrackerOutcome};
 use throng_wire::magnet::Magnet;
 use throng_wire::metainfo::Metainfo;
@@ -94,12 +94,12 @@ pub(super) enum Note {
     Checked(ContentId),
     /// The resume state could not be read or written; a line for people.
     Trouble(ContentId, String),
-    /// The resume state was saved, or the attempt is over.
-    Saved(ContentId),
+    /// The resume state was saved, or could not be.
+    Saved(ContentId, bool),
     /// Workers have dealt with pieces.
     Hashed,
-    /// Stored data could not be read.
-    Unreadable(ContentId, u64, StorageError),
+    /// The stored data of an extent could not be read, or is not as it was.
+    Unreadable(Extent, StorageError),
     /// Whether the storage works again.
     Probed(ContentId, Result<(), StorageError>),
     /// Leaf hashes of a stored piece.

@@ -97,7 +97,10 @@ async fn serve(driver: &Driver<Glue>, mut inbox: UnboundedReceiver<Note>, farewe
         if matches!(note, Note::Tick) {
             ticks = ticks.wrapping_add(1);
             if ticks.is_multiple_of(TICKS_PER_CHECKPOINT) {
-                driver.with_app(|glue, _| glue.checkpoint(false));
+                driver.with_app(|glue, _| {
+                    glue.checkpoint(false);
+                    glue.look();
+                });
             }
         }
         if let Note::Shutdown(reply) = note {

@@ -9,6 +9,12 @@ use throng_machine::{Entropy, SplitMix64};
 use throng_wire::magnet::Magnet;
 use throng_wire::metainfo::{Format, Metainfo, Options};
 
+mod trackers;
+mod trouble;
+
+/// How long anything may take; generous, since machines are shared.
+const DEADLINE: Duration = Duration::from_secs(120);
+
 fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }
@@ -43,6 +49,16 @@ fn tree(at: &Path) -> BTreeMap<String, Vec<u8>> {
         .iter()
         .filter_map(|name| Some((name.to_string(), std::fs::read(at.join("files").join(name)).ok()?)))
         .collect()
+}
+
+/// Waits until a torrent is as wanted.
+async fn until(torrent: &TorrentHandle, what: &str, wanted: impl Fn(&Snapshot) -> bool) -> Snapshot {
+    let mut snapshots = torrent.snapshots();
+    let found = tokio::time::timeout(DEADLINE, snapshots.wait_for(|snapshot| wanted(snapshot))).await;
+    match found {
+        Ok(snapshot) => snapshot.unwrap().clone(),
+        Err(_) => panic!("waiting for {what}: {:?}", torrent.snapshot()),
+    }
 }
 
 async fn seed(metainfo: &Arc<Metainfo>, dir: &Path) -> Session {

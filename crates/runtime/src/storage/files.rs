@@ -183,7 +183,7 @@ impl Files {
 
     fn write_span(&self, file: usize, offset: u64, mut slices: Vec<IoSlice<'_>>) -> Result<(), StorageError> {
         let handle = self.handle(file, true, Action::Write)?;
-        self.check_intact(file, &handle)?;
+        self.check_intact(file, &handle, Action::Write)?;
         let result = Self::write_all(&handle, offset, &mut slices);
         // Afterwards, and before the piece counts as stored: a checkpoint that does not save this file does not
         // count the piece either.
@@ -207,18 +207,18 @@ impl Files {
         Ok(at)
     }
 
-    /// Refuses to write into a file that was deleted or shortened since we knew it.
-    fn check_intact(&self, file: usize, handle: &File) -> Result<(), StorageError> {
+    /// Refuses to use a file that was deleted or shortened since we knew it.
+    fn check_intact(&self, file: usize, handle: &File, action: Action) -> Result<(), StorageError> {
         // In this order: another thread may make the file longer, and then known, in between.
         let known = self.states[file].known.load(Ordering::Acquire);
-        let stat = handle.metadata().map_err(|error| self.failed(Action::Write, file, error))?;
+        let stat = handle.metadata().map_err(|error| self.failed(action, file, error))?;
         let class = match () {
             () if stat.nlink() == 0 => Class::Missing,
             () if stat.len() < known => Class::Shortened,
             () => return Ok(()),
         };
         self.options.handles.forget(self.owner, file);
-        Err(StorageError::of(class, Action::Write, &self.path(file)))
+        Err(StorageError::of(class, action, &self.path(file)))
     }
 
     /// The open file; for writing it is made if we have not seen it yet.
@@ -265,6 +265,17 @@ impl Files {
     /// Makes the file if it is not there, without writing to it: for empty files.
     pub(super) fn create(&self, file: usize) -> Result<(), StorageError> {
         self.handle(file, true, Action::Write).map(drop)
+    }
+
+    /// Opens the file, which must be there, to read.
+    pub(super) fn open_to_read(&self, file: usize) -> Result<(), StorageError> {
+        self.handle(file, false, Action::Read).map(drop)
+    }
+
+    /// Whether all files that are open are still whole; one that is not is closed.
+    pub(super) fn look(&self) -> Result<(), StorageError> {
+        let open = self.options.handles.of(self.owner);
+        open.iter().try_for_each(|(file, handle)| self.check_intact(*file, handle, Action::Read))
     }
 
     /// Size and time of a file's last change; `None` if there is no such file.

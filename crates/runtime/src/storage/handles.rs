@@ -78,6 +78,13 @@ impl HandleCache {
         drop((old, evicted));
     }
 
+    /// The open files of a storage.
+    pub(crate) fn of(&self, owner: Owner) -> Vec<(usize, Arc<File>)> {
+        let table = self.lock();
+        let entries = table.entries.range((owner, 0)..=(owner, usize::MAX));
+        entries.map(|((_, file), entry)| (*file, entry.file.clone())).collect()
+    }
+
     /// Closes one file.
     pub(crate) fn forget(&self, owner: Owner, file: usize) {
         let old = self.lock().entries.remove(&(owner, file));

@@ -45,8 +45,8 @@ pub struct Storage {
     layers: RwLock<PieceLayers>,
     stored: AtomicBitmap,
     suspect: AtomicBitmap,
-    /// The last failure to write, so that it is known what to try.
-    failure: Mutex<Option<(Class, Option<usize>)>>,
+    /// The last failure, so that it is known what to try.
+    failure: Mutex<Option<recovery::Failure>>,
 }
 
 impl Storage {
@@ -131,7 +131,7 @@ impl Storage {
         for piece in self.pieces_in(offset, buf.len()) {
             self.settle(piece)?;
         }
-        self.files.read(offset, buf)
+        self.files.read(offset, buf).inspect_err(|error| self.remember(error))
     }
 
     /// Fills `buf` if that needs neither the disk nor a verification; `false` means: use [`Storage::read`].
@@ -214,17 +214,20 @@ impl Storage {
         if !self.suspect.contains(piece) {
             return Ok(());
         }
-        if self.verify_piece(piece, &mut vec![0; READ_CHUNK])? {
+        let verified = self.verify_piece(piece, &mut vec![0; READ_CHUNK]);
+        if verified.inspect_err(|error| self.remember(error))? {
             self.suspect.remove(piece);
             return Ok(());
         }
-        self.lose(piece);
+        // Still suspect: a read that was asked for before the piece was found out must not get past this.
+        self.stored.remove(piece);
         let file =
             self.files.map().spans(self.files.map().piece_range(piece).start, 1).find_map(|span| span.file);
         Err(StorageError::of(Class::Damaged, Action::Read, &self.files.path(file.unwrap_or(0))))
     }
 
-    fn pieces_in(&self, offset: u64, len: usize) -> RangeInclusive<u32> {
+    /// The pieces with bytes in a run of the piece space; none beyond the last.
+    pub(crate) fn pieces_in(&self, offset: u64, len: usize) -> RangeInclusive<u32> {
         let piece = u64::from(self.metainfo.info.layout().piece_length());
         let last = offset.saturating_add((len as u64).saturating_sub(1)) / piece;
         let bound = |piece: u64| u32::try_from(piece).unwrap_or(u32::MAX).min(self.piece_count());

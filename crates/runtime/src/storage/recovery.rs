@@ -9,6 +9,14 @@ use std::sync::PoisonError;
 /// Least room that counts as a disk no longer full: enough to get somewhere before pausing again.
 const ROOM_TO_GO_ON: u64 = 16 * 1024 * 1024;
 
+/// What went wrong last, and with which file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failure {
+    class: Class,
+    action: Action,
+    file: Option<usize>,
+}
+
 /// What [`Storage::prepare`] left out.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Prepared {
@@ -58,34 +66,64 @@ impl Storage {
     pub(super) fn remember(&self, error: &StorageError) {
         let map = self.files.map();
         let file = map.stored().map(|(index, _)| index).find(|&index| self.files.path(index) == error.path);
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some((error.class, file));
+        let failure = Failure { class: error.class, action: error.action, file };
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+    }
+
+    /// Whether a file in use was deleted or shortened, which reads of an open file may never tell. Looks at open files
+    /// only, so it is cheap; a file that is not open is missed when it is opened.
+    pub fn look(&self) -> Result<(), StorageError> {
+        self.files.look().inspect_err(|error| self.remember(error))
     }
 
     /// Whether the cause of the last failure is gone; cheap enough to ask every few seconds, but off the network
     /// thread. Files that came back are suspect: their pieces are verified when next read.
     pub fn probe(&self) -> Result<(), StorageError> {
         let root = self.files.open_root(Action::Open)?;
-        if let Some((file, class)) = self.damaged_files().into_iter().next() {
-            return Err(StorageError::of(class, Action::Write, &self.files.path(file)));
+        let damaged = self.damaged_files();
+        damaged.iter().for_each(|(file, _)| self.suspect_file(*file));
+        if let Some((file, class)) = damaged.into_iter().next() {
+            return Err(StorageError::of(class, Action::Open, &self.files.path(file)));
         }
         let failure = *self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((class, file)) = failure else { return Ok(()) };
-        if class == Class::Full {
+        let Some(failure) = failure else { return Ok(()) };
+        if failure.class == Class::Full {
             let room = rustix::fs::fstatvfs(&root)
                 .map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
             if room < ROOM_TO_GO_ON.max(u64::from(self.metainfo.info.layout().piece_length())) {
-                return Err(StorageError::new(Action::Write, self.files.root(), Errno::NOSPC));
+                let path =
+                    failure.file.map_or_else(|| self.files.root().to_owned(), |file| self.files.path(file));
+                return Err(StorageError::new(Action::Write, &path, Errno::NOSPC));
             }
         }
-        if let Some(file) = file {
-            self.files.close_file(file);
-            self.files.create(file)?;
-            if matches!(class, Class::Missing | Class::Shortened) {
-                self.stored_pieces_of(file).for_each(|piece| self.suspect.insert(piece));
-            }
+        if let Some(file) = failure.file {
+            self.try_again(file, failure)?;
         }
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
+    }
+
+    /// Opens the file as it was to be used when that failed.
+    fn try_again(&self, file: usize, failure: Failure) -> Result<(), StorageError> {
+        self.files.close_file(file);
+        // What failed to be read must not be made.
+        match failure.action {
+            Action::Write => self.files.create(file)?,
+            Action::Open | Action::Read | Action::Sync => self.files.open_to_read(file)?,
+        }
+        if matches!(failure.class, Class::Missing | Class::Shortened) {
+            let size = self.files.stamp(file).map_or(0, |stamp| stamp.size);
+            if self.stored_pieces_of(file).any(|piece| !self.lies_within(piece, file, size)) {
+                return Err(StorageError::of(Class::Shortened, Action::Read, &self.files.path(file)));
+            }
+            self.suspect_file(file);
+        }
+        Ok(())
+    }
+
+    /// Has every stored piece of a file verified when it is next read.
+    fn suspect_file(&self, file: usize) {
+        self.stored_pieces_of(file).for_each(|piece| self.suspect.insert(piece));
     }
 
     /// Takes the files as they are now for what they are known to have, after they were checked.
@@ -108,6 +146,9 @@ impl Storage {
         lost.sort_unstable();
         lost.dedup();
         lost.iter().for_each(|&piece| self.lose(piece));
+        // What is gone is no longer waited for.
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.take_if(|failure| matches!(failure.class, Class::Missing | Class::Shortened));
         lost
     }
 

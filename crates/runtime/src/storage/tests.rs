@@ -150,6 +150,33 @@ fn trusted_pieces_are_verified_before_they_are_first_read() {
     let error = storage.read(50_000, &mut block[..100]).unwrap_err();
     assert_eq!((error.class, error.path), (Class::Damaged, dir.path().join("N/a")));
     assert!(!storage.stored().contains(1) && storage.stored().contains(2));
+    // A read that was asked for before that was known gets no wrong bytes either.
+    assert!(
+        !storage.read_cached(50_000, &mut block[..100]) && storage.locate(50_000, 100).unwrap().is_none()
+    );
+    assert_eq!(storage.read(50_000, &mut block[..100]).unwrap_err().class, Class::Damaged);
+}
+
+#[test]
+fn a_file_lost_while_it_is_only_read_is_noticed_and_suspect_when_it_is_back() {
+    let dir = tempdir().unwrap();
+    let (metainfo, data) = torrent(Format::V2, 32_768, &[("a", 200_000)]);
+    write_all(&open(&metainfo, dir.path()), &data);
+    // Trusted: nothing is known of the file's size but what the torrent says.
+    let trust = Options { trust: true, read_only: true, ..Options::default() };
+    let storage = Storage::open(metainfo, dir.path(), trust).unwrap();
+    storage.read(0, &mut [0; 100]).unwrap();
+    storage.look().unwrap();
+    let path = dir.path().join("N/a");
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(storage.look().unwrap_err().class, Class::Missing);
+    assert_eq!(storage.read(0, &mut [0; 100]).unwrap_err().class, Class::Missing);
+    assert_eq!(storage.probe().unwrap_err().class, Class::Missing);
+    std::fs::write(&path, &data[..100_000]).unwrap();
+    assert_eq!(storage.probe().unwrap_err().class, Class::Shortened);
+    std::fs::write(&path, vec![9; data.len()]).unwrap();
+    storage.probe().unwrap();
+    assert_eq!(storage.read(0, &mut [0; 100]).unwrap_err().class, Class::Damaged);
 }
 
 #[test]
@@ -277,17 +304,28 @@ fn leaf_hashes_lead_to_the_piece_hash() {
 }
 
 /// A file system of its own, unmounted when dropped; `None` (said aloud) where that is not allowed.
-struct Mount(TempDir);
+pub(crate) struct Mount(TempDir);
 
 impl Mount {
-    fn new(options: &str) -> Option<Mount> {
+    pub(crate) fn new(options: &str) -> Option<Mount> {
         let dir = tempdir().unwrap();
         let mount = Mount::run("mount", &["-t", "tmpfs", "-o", options, "tmpfs"], dir.path());
         if !mount {
             assert!(std::env::var_os("CI").is_none(), "CI must be able to mount");
-            eprintln!("skipped: cannot mount a tmpfs (needs root)");
+            let test = std::thread::current().name().unwrap_or_default().to_owned();
+            eprintln!("skipped: {test} cannot mount a tmpfs (needs root)");
         }
         mount.then_some(Mount(dir))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Changes its options.
+    pub(crate) fn change(&self, options: &str) {
+        let options = format!("remount,{options}");
+        assert!(Mount::run("mount", &["-o", &options], self.0.path()), "{options}");
     }
 
     fn run(program: &str, arguments: &[&str], dir: &Path) -> bool {

@@ -57,3 +57,17 @@ fn a_wrong_piece_is_fetched_again_from_others() {
     assert!(!again.is_empty(), "{outs:?}");
     assert!(bench.probe.take_events().iter().any(|event| matches!(event, Event::DropPiece(C, 0))));
 }
+
+#[test]
+fn a_liar_is_named_once_however_many_of_its_pieces_are_wrong() {
+    let mut bench = Bench::leech(2);
+    let (liar, mut blocks) = bench.unchoked_seed(1);
+    blocks.sort_unstable();
+    for block in blocks {
+        bench.deliver(liar, block);
+    }
+    for piece in 0..2 {
+        bench.probe.command(Command::PieceRejected(C, piece, short(&[1, 2])));
+    }
+    assert_eq!(bench.bans(), [Endpoint::v4([10, 0, 0, 1], 50_000)]);
+}

@@ -130,3 +130,33 @@ fn a_peer_that_asks_on_and_on_without_reading_the_answers_is_closed() {
     });
     assert!(closed);
 }
+
+#[test]
+fn garbage_from_loopback_before_a_handshake_shuts_out_nobody_else() {
+    let mut bench = Bench::leech(8);
+    let (garbage, _) = bench.probe.accept(Endpoint::v4([127, 0, 0, 1], 50_000));
+    assert!(bench.bytes(garbage, &[0; 68]).contains(&Out::Close(garbage)));
+    let (head_only, _) = bench.probe.accept(Endpoint::v4([127, 0, 0, 1], 50_001));
+    let mut greeting = bench.greeting(0, Reserved::FAST);
+    greeting.extend([0x7f, 0xff, 0xff, 0xff, 20]);
+    assert!(bench.bytes(head_only, &greeting).contains(&Out::Close(head_only)));
+    let (_, messages) = bench.join(1);
+    assert!(!messages.is_empty());
+}
+
+#[test]
+fn a_block_that_stops_in_its_middle_is_asked_of_another() {
+    let mut bench = Bench::leech(1);
+    let (staller, blocks) = bench.unchoked_seed(1);
+    let Block { piece, begin, length } = blocks[0];
+    let half = [&peer::piece_header(piece, begin, length)[..], &[0; 1_000]].concat();
+    bench.bytes(staller, &half);
+    let (honest, _) = bench.unchoked_seed(2);
+    // The endgame takes from the staller all else it owes.
+    bench.deliver(honest, blocks[1]);
+    let asked_again = (0..25).any(|_| {
+        let outs = bench.probe.advance(Duration::from_secs(1));
+        requests(&said(&outs, honest)).contains(&blocks[0])
+    });
+    assert!(asked_again);
+}

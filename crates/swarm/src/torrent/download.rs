@@ -27,9 +27,6 @@ impl Torrent {
         if under_way > window - window.div_ceil(4).min(window) && under_way > 0 {
             return;
         }
-        if under_way == 0 {
-            peer.last_block = cx.now();
-        }
         for _ in under_way..window {
             if !shared.download.is_open(cx.now()) {
                 shared.thirsty.insert(self.content);
@@ -37,6 +34,9 @@ impl Torrent {
             }
             let Some(block) = self.pick(peer, shared, cx) else { break };
             shared.download.take(u64::from(block.length));
+            if !peer.owes() {
+                peer.last_block = cx.now();
+            }
             let stamp = peer.window.stamp(cx.now());
             peer.sent.push_back(Request { block, stamp });
             peer.send(&Message::Request(block), cx);

@@ -49,6 +49,12 @@ impl HashFetch {
         !self.layers.is_empty()
     }
 
+    /// What was asked of a peer that is gone may be asked of another at once.
+    pub(super) fn on_peer_gone(&mut self, stream: StreamId) {
+        self.asked.retain(|(_, by, _)| *by != stream);
+        self.waiting.retain(|(_, by, _)| *by != stream);
+    }
+
     /// A bad piece was given up: leaves that come for it now would blame the senders of its next copy.
     pub(super) fn forget_leaves(&mut self, piece: u32) {
         self.leaves.retain(|(wanted, _)| *wanted != piece);
@@ -79,8 +85,6 @@ impl Torrent {
 
     /// Asks for what is wanted and not under way.
     pub(super) fn retry_hashes(&mut self, cx: &mut Cx<'_>) {
-        let now = cx.now();
-        self.hashes.asked.retain(|(_, _, at)| now.since(*at) < PATIENCE);
         for request in self.wanted_hashes() {
             if self.hashes.asked.len() >= UNDER_WAY {
                 break;
@@ -88,15 +92,38 @@ impl Torrent {
             if self.hashes.asked.iter().any(|(asked, ..)| *asked == request) {
                 continue;
             }
-            let able: Vec<StreamId> = self
-                .peers
-                .values()
-                .filter(|peer| peer.is_joined() && peer.v2)
-                .map(|peer| peer.stream)
-                .collect();
-            let Some(stream) = able.get(cx.rng().below(able.len() as u32) as usize).copied() else { return };
-            self.hashes.asked.push((request, stream, now));
+            let Some(stream) = self.whom_to_ask(&request, cx) else { return };
+            self.hashes.asked.push((request, stream, cx.now()));
             self.with_peer(stream, |_, peer| peer.send(&Message::HashRequest(request), cx));
+        }
+    }
+
+    /// Any peer that has hashes, but not one that would testify about its own blocks if others can.
+    fn whom_to_ask(&self, request: &HashRequest, cx: &mut Cx<'_>) -> Option<StreamId> {
+        let disputed =
+            self.hashes.leaves.iter().find(|(piece, _)| self.leaf_request(*piece) == Some(*request));
+        let disputed = disputed.and_then(|(piece, _)| self.partials.get(piece));
+        let senders: Vec<StreamId> =
+            disputed.map(|partial| partial.senders().flatten().collect()).unwrap_or_default();
+        let able = self.peers.values().filter(|peer| peer.is_joined() && peer.v2).map(|peer| peer.stream);
+        let (partial, impartial): (Vec<_>, Vec<_>) = able.partition(|stream| senders.contains(stream));
+        let from = if impartial.is_empty() { partial } else { impartial };
+        from.get(cx.rng().below(from.len() as u32) as usize).copied()
+    }
+
+    /// Requests not answered in time go to another peer; proofs that do not come are done without.
+    pub(super) fn expire_hashes(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
+        let now = cx.now();
+        let (late, asked): (Vec<_>, Vec<_>) = std::mem::take(&mut self.hashes.asked)
+            .into_iter()
+            .partition(|(_, _, at)| now.since(*at) >= PATIENCE);
+        self.hashes.asked = asked;
+        for (request, ..) in late {
+            let wanted =
+                self.hashes.leaves.iter().position(|(piece, _)| self.leaf_request(*piece) == Some(request));
+            if let Some((piece, leaves)) = wanted.map(|place| self.hashes.leaves.swap_remove(place)) {
+                self.refetch_unproved(piece, &leaves, shared, cx);
+            }
         }
     }
 

@@ -43,7 +43,7 @@ impl Torrent {
             self.punish(&mut peer, violation, shared, cx);
         }
         // It may have been found lying by what it sent itself.
-        if shared.is_banned(peer.address, &peer.id) {
+        if peer.is_joined() && shared.is_banned(peer.address, &peer.id) {
             peer.close(cx);
         }
         if peer.closing {

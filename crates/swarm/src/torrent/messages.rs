@@ -156,7 +156,7 @@ impl Torrent {
         let it_wants_nothing = peer.is_seed() || peer.told.upload_only;
         if self.is_finished() && peer.is_joined() && it_wants_nothing && !self.options.super_seed {
             if let Some(address) = peer.dialable() {
-                self.known.forget(address);
+                self.known.set_aside(address);
             }
             peer.close(cx);
         }

@@ -215,6 +215,7 @@ impl Torrent {
             *count = count.saturating_sub(1);
         }
         self.metadata.on_peer_gone(peer.stream);
+        self.hashes.on_peer_gone(peer.stream);
         self.blame.remember(&peer);
         shared.disconnected(peer.address.ip());
         match peer.phase {

@@ -59,6 +59,7 @@ impl Torrent {
         self.next_tick = Some(now + TICK);
         self.check_peers(shared, cx);
         self.retry_metadata(cx);
+        self.expire_hashes(shared, cx);
         self.retry_hashes(cx);
         self.give_up_leaves(shared, cx);
         if now >= self.next_choke {
@@ -114,7 +115,7 @@ impl Torrent {
         if peer.is_joined() && now.since(peer.last_sent) > KEEP_ALIVE {
             peer.send(&Message::KeepAlive, cx);
         }
-        if !peer.sent.is_empty() && now.since(peer.last_block) > config.snub_timeout {
+        if peer.owes() && now.since(peer.last_block) > config.snub_timeout {
             self.snub(peer, cx);
         }
     }

@@ -126,11 +126,16 @@ impl Torrent {
             None => self.blame.left(liar),
         };
         let Some(Suspect { address, id, client, .. }) = suspect else { return };
+        // Of all that was under way when it was found out, each wrong piece accuses it again: once is enough.
+        let is_news = !shared.is_banned(address, &id);
         shared.ban(address, id);
         if let Some(listening) = self.peers.get(&liar).and_then(|peer| peer.dialable()) {
             self.known.forget(listening);
         }
-        cx.emit(Event::Banned { content: self.content, peer: address, client, reason: BanReason::WrongData });
+        if is_news {
+            let reason = BanReason::WrongData;
+            cx.emit(Event::Banned { content: self.content, peer: address, client, reason });
+        }
         let of_address = |peer: &Peer| {
             peer.stream == liar || (!address.ip().is_loopback() && peer.address.ip() == address.ip())
         };
@@ -153,6 +158,9 @@ impl Torrent {
         }
         let wanted = self.wants(piece);
         self.missing += u32::from(wanted);
+        if wanted {
+            self.known.welcome_seeds();
+        }
         self.finished_told &= self.missing == 0;
         let mut peers = std::mem::take(&mut self.peers);
         for peer in peers.values_mut().filter(|peer| peer.is_joined()) {
@@ -198,6 +206,9 @@ impl Torrent {
     pub(crate) fn set_wanted(&mut self, bits: &[u8], shared: &mut Shared, cx: &mut Cx<'_>) {
         self.wanted = crate::pieces::PieceSet::from_bitfield(bits, self.have.len());
         self.count_missing();
+        if self.missing > 0 {
+            self.known.welcome_seeds();
+        }
         self.finished_told &= self.missing == 0;
         let unwanted: Vec<u32> = self.partials.keys().copied().filter(|piece| !self.wants(*piece)).collect();
         for piece in unwanted {
