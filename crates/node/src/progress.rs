@@ -116,8 +116,9 @@ impl Progress {
         let mut fields = standing.fields;
         if let Value::Object(fields) = &mut fields {
             fields.insert("what".into(), self.what.clone().into());
-            fields.insert("done".into(), standing.done.into());
-            fields.insert("total".into(), standing.total.into());
+            // A work that counts something else than bytes says so itself.
+            fields.entry("done").or_insert(standing.done.into());
+            fields.entry("total").or_insert(standing.total.into());
         }
         self.output.event("progress", fields);
     }

@@ -25,7 +25,8 @@ struct Stranger {
 #[derive(Debug)]
 pub struct Swarm {
     shared: Shared,
-    torrents: BTreeMap<ContentId, Torrent>,
+    // Boxed: a leaf of the map has room for eleven, and most nodes of a simulation have one.
+    torrents: BTreeMap<ContentId, Box<Torrent>>,
     by_hash: BTreeMap<[u8; 20], ContentId>,
     streams: BTreeMap<StreamId, ContentId>,
     strangers: BTreeMap<StreamId, Stranger>,
@@ -113,7 +114,7 @@ impl Swarm {
         for hash in &add.info_hashes {
             self.by_hash.insert(*hash, content);
         }
-        self.torrents.insert(content, Torrent::new(add, cx.now()));
+        self.torrents.insert(content, Box::new(Torrent::new(add, cx.now())));
         if !paused {
             self.with(content, cx, |torrent, shared, cx| torrent.run(true, shared, cx));
         }

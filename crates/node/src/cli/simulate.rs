@@ -11,12 +11,24 @@ pub(crate) enum SimulateCommand {
     Swarm(SimulateSwarmArgs),
 }
 
+/// What the figures mean, below the options.
+const FIGURES: &str = "\
+T* is the least possible time, (size / uplink)(1 + floor(log2 nodes) / pieces). The same seed and arguments give the \
+same run, down to the trace hash.
+
+A query is one download: by a downloader that was not killed, from its start until it has the whole file. `found` is \
+how many were completed, `recall` their share, `latency_ms` how long they took. Messages are what the simulated \
+network carries (pieces of streams as they were sent, and datagrams), bytes include the file's data; both are counted \
+where they are sent, summed over all hosts and divided by the queries. `busiest_node_messages` are those sent and \
+received by the host that had most. `bytes_per_node` is the growth of this program's memory from before the hosts were \
+made until its peak, the simulator's own share included, over all hosts (Linux only). `healed_seconds` is the time \
+from the killing until every other downloader had the whole file.
+
+Examples: throng simulate swarm --nodes 1000 --size 64MiB --uplink 4MiB
+          throng simulate swarm --fail 30% --hidden 50% --liars 10 --report crowd";
+
 #[derive(Args, Debug)]
-#[command(
-    after_help = "T* is the least possible time, (size / uplink)(1 + floor(log2 nodes) / pieces). The same seed and \
-                        arguments give the same run, down to the trace hash.\n\n\
-                        Example: throng simulate swarm --nodes 1000 --size 64MiB --uplink 4MiB"
-)]
+#[command(after_help = FIGURES)]
 pub(crate) struct SimulateSwarmArgs {
     /// Downloaders, besides the one seed
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -39,7 +51,41 @@ pub(crate) struct SimulateSwarmArgs {
     /// The seed shows each peer one piece at a time (BEP 16)
     #[arg(long)]
     pub(crate) super_seed: bool,
-    /// Also keep the figures as DIR/figures.json
+    /// Share of the downloaders whose power fails at a third of T*, for good: 0.3 or 30%; at least one is spared
+    #[arg(long, value_name = "P", default_value = "0", value_parser = share)]
+    pub(crate) fail: f64,
+    /// Share of the downloaders that are behind NATs and cannot be called: 0.5 or 50%
+    #[arg(long, value_name = "P", default_value = "0", value_parser = share)]
+    pub(crate) hidden: f64,
+    /// Hosts more that say they have everything and send one block in four wrong (T* does not count their uplinks)
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub(crate) liars: u32,
+    /// Also keep the figures as DIR/figures.json and DIR/index.html, with plots
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
+}
+
+/// Reads a share such as `0.3` or `30%`.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, unit) = text.trim().strip_suffix('%').map_or((text.trim(), 1.0), |number| (number, 100.0));
+    let share = number.trim_end().parse::<f64>().ok().map(|number| number / unit);
+    share
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| String::from("not a share; write it like 0.3 or 30%, from 0 to 1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_read_as_people_write_them() {
+        let good = [("0", 0.0), ("0.3", 0.3), ("30%", 0.3), ("100 %", 1.0), ("1", 1.0)];
+        for (text, value) in good {
+            assert_eq!(share(text), Ok(value), "{text}");
+        }
+        for text in ["", "%", "-0.1", "1.1", "101%", "nan", "inf", "a third"] {
+            assert!(share(text).is_err(), "{text}");
+        }
+    }
 }

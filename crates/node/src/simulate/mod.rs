@@ -1,4 +1,8 @@
-//! `throng simulate`: the shipping machines in the simulator.
+//! `throng simulate`: the shipping machines in the simulator, and what is told of a run.
 
+pub mod figures;
+pub mod memory;
+pub mod page;
+pub mod plot;
 pub mod swarm;
 pub mod swarm_host;
