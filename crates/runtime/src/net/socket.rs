@@ -20,10 +20,22 @@ pub struct Source {
 }
 
 impl Source {
-    /// The address to leave from towards `to`, if one was chosen.
+    /// With what was not chosen taken from the address we listen on: trackers take the address a packet came from for
+    /// the one we can be called at.
+    #[must_use]
+    pub fn or_listening(self, at: IpAddr) -> Source {
+        match at {
+            _ if at.is_unspecified() => self,
+            IpAddr::V4(_) => Source { v4: self.v4.or(Some(at)), ..self },
+            IpAddr::V6(_) => Source { v6: self.v6.or(Some(at)), ..self },
+        }
+    }
+
+    /// The address to leave from towards `to`, if one was chosen; a loopback address leads nowhere else.
     pub(crate) fn towards(&self, to: &SocketAddr) -> Option<SocketAddr> {
         let ip = if to.is_ipv4() { self.v4 } else { self.v6 };
-        ip.map(|ip| SocketAddr::new(ip, 0))
+        let leads = |ip: &IpAddr| !ip.is_loopback() || to.ip().is_loopback();
+        ip.filter(leads).map(|ip| SocketAddr::new(ip, 0))
     }
 }
 
@@ -63,4 +75,21 @@ fn bound(at: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
     socket.bind(&SockAddr::from(at))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_we_listen_on_is_what_we_leave_from_where_it_leads() {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let source = Source::default().or_listening(at("10.0.0.2:1").ip());
+        assert_eq!(source.towards(&at("10.0.0.9:80")), Some(at("10.0.0.2:0")));
+        assert_eq!(source.towards(&at("[2001:db8::1]:80")), None);
+        let local = Source::default().or_listening(at("127.0.0.5:1").ip());
+        assert_eq!(local.towards(&at("127.0.0.1:80")), Some(at("127.0.0.5:0")));
+        assert_eq!(local.towards(&at("10.0.0.9:80")), None);
+        assert_eq!(Source::default().or_listening(at("0.0.0.0:1").ip()).towards(&at("10.0.0.9:80")), None);
+    }
 }

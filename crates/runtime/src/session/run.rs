@@ -61,9 +61,10 @@ pub(super) fn thread(
 type Started = (Driver<Glue>, Option<SocketAddr>);
 
 fn start(config: SessionConfig, notes: &UnboundedSender<Note>) -> io::Result<Started> {
+    let source = config.listen.map_or(config.source, |at| config.source.or_listening(at.ip()));
     let net = NetConfig {
         listen: config.listen,
-        source: config.source,
+        source,
         max_streams: config.swarm.max_connections + config.swarm.max_half_open,
         ..NetConfig::default()
     };
@@ -75,7 +76,7 @@ fn start(config: SessionConfig, notes: &UnboundedSender<Note>) -> io::Result<Sta
     entropy.fill(&mut swarm.peer_id[random..]);
     let hashed = notes.clone();
     let assembly = Assembly::new(config.hashing, move || _ = hashed.send(Note::Hashed))?;
-    let trackers = Trackers::new(config.source, &swarm.client.replace(' ', "/"))?;
+    let trackers = Trackers::new(source, &swarm.client.replace(' ', "/"))?;
     let key = entropy.next_u64() as u32;
     let (journal, notice) = Journal::open(config.home.as_deref())?;
     if let Some(notice) = notice {
