@@ -25,18 +25,16 @@ fn who_sent_all_of_a_wrong_piece_is_shut_out_at_once() {
 fn of_two_senders_only_the_one_whose_block_differs_from_the_right_copy_is_shut_out() {
     let mut bench = Bench::leech(1);
     let (honest, blocks) = bench.unchoked_seed(1);
-    let (liar, _) = bench.unchoked_seed(2);
-    bench.deliver(honest, blocks[0]);
-    // The liar answers the other block, which the endgame asked of it too.
-    let outs = bench.deliver(liar, blocks[1]);
-    drop(outs);
-    let complete = bench.probe.take_events();
-    let complete = complete.iter().any(|event| matches!(event, Event::PieceComplete(..)));
-    if !complete {
-        bench.deliver(honest, blocks[1]);
-        return;
-    }
-    bench.probe.command(Command::PieceRejected(C, 0, short(&[10, 66])));
+    // The endgame asks the liar for one block too; it is the first to answer.
+    let (liar, doubled) = bench.unchoked_seed(2);
+    let (lie, truth) = if doubled[0] == blocks[0] { (blocks[0], blocks[1]) } else { (blocks[1], blocks[0]) };
+    bench.deliver(honest, truth);
+    bench.deliver(liar, lie);
+    let events = bench.probe.take_events();
+    assert!(events.iter().any(|event| matches!(event, Event::PieceComplete(C, 0))));
+    let mut came = [10, 11];
+    came[(lie.begin / BLOCK) as usize] = 66;
+    bench.probe.command(Command::PieceRejected(C, 0, short(&came)));
     assert_eq!(bench.bans(), [], "nobody is accused on suspicion");
     assert!(bench.probe.machine.compares(C, 0));
     bench.probe.command(Command::PieceVerified(C, 0, Some(short(&[10, 11]))));
