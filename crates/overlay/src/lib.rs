@@ -3,4 +3,5 @@
 //! Directory, gnutella, supernode and chord are machines of their own; what the application asks and is told is the
 //! same for all ([`discovery`]), so that one workload compares them and one node joins them all.
 
+pub mod chord;
 pub mod discovery;
