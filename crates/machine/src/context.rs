@@ -39,6 +39,11 @@ impl<'a, E> Context<'a, E> {
         self.events.push(event);
     }
 
+    /// A context for a machine that is a part of this one and has events of its own.
+    pub fn part<F, R>(&mut self, events: &mut Vec<F>, act: impl FnOnce(&mut Context<'_, F>) -> R) -> R {
+        act(&mut Context::new(self.now, self.entropy, self.next_stream, self.outbox, events))
+    }
+
     /// Sends a datagram.
     pub fn send(&mut self, via: Via, to: Endpoint, fill: impl FnOnce(&mut Vec<u8>)) {
         let bytes = self.outbox.fill(fill);

@@ -4,4 +4,6 @@
 //! same for all ([`discovery`]), so that one workload compares them and one node joins them all.
 
 pub mod chord;
+pub mod directory;
 pub mod discovery;
+pub mod keyword_index;

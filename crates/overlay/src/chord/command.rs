@@ -1,9 +1,11 @@
 //! What the application may ask of the ring.
 
+use super::LookupMode;
 use crate::discovery;
 use crate::discovery::Ticket;
 use std::time::Duration;
 use throng_machine::Endpoint;
+use throng_wire::chord::RingId;
 
 /// What the application may ask.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +22,15 @@ pub enum Command {
     Discovery(discovery::Command),
     /// What `Event::Persist` asked is on the disk, or could not be brought there.
     Persisted(PersistId, bool),
+    /// Look a key up, for the sake of the way there; answered by `Event::Measured`.
+    Measure {
+        /// Comes back with the answer.
+        number: u32,
+        /// What to look up.
+        key: RingId,
+        /// How.
+        mode: LookupMode,
+    },
     /// A record found on the disk at the start, as `Change::Write` gave it, with the seconds of life it has left.
     Restore {
         /// The encoded record.

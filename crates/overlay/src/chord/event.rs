@@ -1,6 +1,6 @@
 //! What the ring tells the application.
 
-use super::PersistId;
+use super::{Measured, PersistId};
 use crate::discovery;
 use crate::discovery::Ticket;
 use throng_machine::Endpoint;
@@ -45,6 +45,13 @@ pub enum Event {
     },
     /// Bring these changes to the disk, all or none, then say `Command::Persisted`: acknowledgements wait for it.
     Persist(PersistId, Vec<Change>),
+    /// What `Command::Measure` came to; `None` if nobody answered.
+    Measured {
+        /// The number given.
+        number: u32,
+        /// The owner and the way there.
+        measured: Option<Measured>,
+    },
     /// Of a publication or search.
     Discovery(discovery::Event),
 }

@@ -1,0 +1,388 @@
+//! The finger table: nodes at growing distances, by which a lookup halves what is left (sections 3.3 and 3.4).
+//!
+//! A sparse map from slot to one finger and a few alternates. Invariants: sorted by distance; an entry never leaves
+//! the interval of its slot, so that the bounds on hops hold whatever is known of round trips; nobody enters who was
+//! not heard from its own address; what the successor list covers is not stored twice; no network has more than its
+//! share. A slot without a node in its interval stays empty: the finger above it serves.
+
+use super::super::config::Config;
+use super::super::node::{Entry, Health, Node, Stamp};
+use super::config::FingerConfig;
+use super::prefix::{Prefix, apart};
+use super::slot::{Base, Slot};
+use std::time::Duration;
+use throng_machine::Instant;
+use throng_wire::chord::{RingId, dist};
+
+/// Whose table it is and where it begins.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Frame {
+    /// The node's own id.
+    pub(crate) me: RingId,
+    /// Distance of the last entry of its successor list; zero without one.
+    pub(crate) reach: RingId,
+    /// The base of the table.
+    pub(crate) base: Base,
+    /// How fingers are chosen.
+    pub(crate) config: FingerConfig,
+}
+
+impl Frame {
+    /// The frame of a node with this successor list.
+    pub(crate) fn of(me: RingId, list: &[Entry], config: &Config) -> Frame {
+        let reach = list.last().map_or(RingId::MIN, |last| dist(me, last.node.id));
+        Frame { me, reach, base: Base::of(config.base), config: config.fingers }
+    }
+
+    /// The first slot that reaches beyond the list; `None` if the list covers the ring.
+    pub(crate) fn first_slot(&self) -> Option<Slot> {
+        self.base.slot(self.reach.plus(RingId::power(0)))
+    }
+
+    /// How many slots reach beyond the list.
+    pub(crate) fn slots(&self) -> usize {
+        self.first_slot().map_or(0, |slot| self.base.slots_from(slot))
+    }
+
+    /// The key whose owner is the finger of a slot.
+    pub(crate) fn key(&self, slot: Slot) -> RingId {
+        self.me.plus(self.base.start(slot).max(self.reach.plus(RingId::power(0))))
+    }
+
+    /// The intervals of all slots beyond the list: the key each begins at, and the distance at which it ends.
+    pub(crate) fn intervals(&self) -> impl Iterator<Item = (RingId, Option<RingId>)> {
+        let slots = std::iter::successors(self.first_slot(), |slot| self.base.after(*slot));
+        slots.map(|slot| (self.key(slot), self.base.after(slot).map(|next| self.base.start(next))))
+    }
+
+    fn slot_of(&self, id: RingId) -> Option<Slot> {
+        let distance = dist(self.me, id);
+        if distance <= self.reach { None } else { self.base.slot(distance) }
+    }
+}
+
+/// A node of the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Finger {
+    /// Who, and what is known of it.
+    pub(crate) entry: Entry,
+    asked: Stamp,
+    primary: bool,
+    /// It took the place of another: to be pinged at once.
+    unsure: bool,
+}
+
+impl Finger {
+    fn silence(&self, now: Instant) -> Duration {
+        let age = |stamp: Stamp| stamp.age(now).unwrap_or(Duration::MAX);
+        age(self.entry.heard).min(age(self.asked))
+    }
+}
+
+/// A node's fingers.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Fingers {
+    frame: Frame,
+    /// By distance from the node.
+    entries: Vec<Finger>,
+    /// The slot refreshed last; slots are refreshed from the farthest to the nearest, then again.
+    cursor: Option<Slot>,
+    /// Every slot has been looked up once.
+    filled: bool,
+    /// Nodes known from others only, to be pinged.
+    guesses: Vec<Node>,
+}
+
+/// Guesses kept at most.
+const MOST_GUESSES: usize = 32;
+
+impl Fingers {
+    /// Sets whose table it is and what the successor list covers by now; drops what it need not hold any more.
+    pub(crate) fn frame(&mut self, frame: Frame) {
+        if self.frame == frame {
+            return;
+        }
+        self.frame = frame;
+        self.entries.retain(|finger| dist(frame.me, finger.entry.node.id) > frame.reach);
+        self.entries.sort_unstable_by_key(|finger| dist(frame.me, finger.entry.node.id));
+        let mut slot = frame.first_slot();
+        while let Some(now) = slot {
+            self.settle(now);
+            slot = frame.base.after(now);
+        }
+    }
+
+    /// All entries by distance.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().map(|finger| &finger.entry)
+    }
+
+    /// All entries by distance, stand-ins among them.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> &[Finger] {
+        &self.entries
+    }
+
+    /// The fingers by distance, without stand-ins.
+    pub(crate) fn primaries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.entries.iter().filter(|finger| finger.primary).map(|finger| &finger.entry)
+    }
+
+    /// The entry of exactly this node.
+    pub(crate) fn find(&self, node: &Node) -> Option<&Entry> {
+        self.entries.iter().map(|finger| &finger.entry).find(|entry| entry.node == *node)
+    }
+
+    /// The closest entry strictly before `key` that `admit` lets through.
+    pub(crate) fn closest_before(
+        &self,
+        me: RingId,
+        key: RingId,
+        admit: impl Fn(&Entry) -> bool,
+    ) -> Option<&Entry> {
+        // The whole ring but `me` lies before `me`.
+        let span = dist(me, key);
+        let end = match span {
+            RingId::MIN => self.entries.len(),
+            _ => self.entries.partition_point(|finger| dist(me, finger.entry.node.id) < span),
+        };
+        self.entries[..end].iter().rev().map(|finger| &finger.entry).find(|entry| admit(entry))
+    }
+
+    /// A node proved its address by answering, `sample` after it was asked, or by a token; it enters the table if
+    /// its slot has room for it or it is better than who is there.
+    pub(crate) fn heard(&mut self, me: RingId, node: &Node, sample: Option<Duration>, now: Instant) {
+        self.frame.me = me;
+        let Some(slot) = self.frame.slot_of(node.id) else { return };
+        let at = self.position(node.id);
+        let known = self.entries.get(at).is_some_and(|finger| finger.entry.node.id == node.id);
+        if !known {
+            if !self.has_room(node) {
+                return;
+            }
+            self.reserve();
+            let entry = Entry::hearsay(*node);
+            self.entries.insert(at, Finger { entry, asked: Stamp::NEVER, primary: false, unsure: false });
+        }
+        let finger = &mut self.entries[at];
+        if node.is_before(&finger.entry.node) {
+            return;
+        }
+        if finger.entry.node != *node {
+            finger.entry = Entry::hearsay(*node);
+        }
+        finger.entry.on_heard(sample, now);
+        finger.unsure = false;
+        self.settle(slot);
+    }
+
+    /// A node known from others only: pinged, and taken in once it answers.
+    pub(crate) fn seed(&mut self, me: RingId, node: &Node) {
+        self.frame.me = me;
+        let fits = self.frame.slot_of(node.id).is_some() && self.find(node).is_none();
+        if fits && self.guesses.len() < MOST_GUESSES && !self.guesses.contains(node) {
+            self.guesses.push(*node);
+        }
+    }
+
+    /// A node left several sends unanswered: a stand-in takes its slot.
+    pub(crate) fn silent(&mut self, node: &Node) {
+        if let Some(finger) = self.entries.iter_mut().find(|finger| finger.entry.node == *node) {
+            finger.entry.on_silent();
+            self.replace(node.id);
+        }
+    }
+
+    /// A node was confirmed dead, or is none of the ring: a stand-in takes its slot.
+    pub(crate) fn dropped(&mut self, node: &Node) {
+        self.guesses.retain(|guess| guess != node);
+        if let Some(at) = self.entries.iter().position(|finger| finger.entry.node == *node) {
+            self.entries.remove(at);
+            self.replace(node.id);
+        }
+    }
+
+    /// Forgets everyone.
+    pub(crate) fn clear(&mut self) {
+        *self = Fingers::default();
+    }
+
+    /// The key to look up next: that of the slot refreshed longest ago, the farthest first. `None` if the list
+    /// covers the ring.
+    pub(crate) fn next_refresh(&mut self) -> Option<RingId> {
+        let frame = self.frame;
+        let first = frame.first_slot()?;
+        let next = self.cursor.and_then(|cursor| frame.base.before(cursor)).filter(|slot| *slot >= first);
+        self.filled |= self.cursor.is_some() && next.is_none();
+        self.cursor = Some(next.unwrap_or(frame.base.last()));
+        self.cursor.map(|slot| frame.key(slot))
+    }
+
+    /// Whether every slot has been looked up once.
+    pub(crate) fn is_filled(&self) -> bool {
+        self.filled
+    }
+
+    /// Whom to ping: a guess, a stand-in just promoted, or the finger that has been silent longest if that is at
+    /// least `every`. It counts as asked from now on.
+    pub(crate) fn next_to_warm(&mut self, every: Duration, now: Instant) -> Option<Node> {
+        if let Some(guess) = self.guesses.pop() {
+            if self.guesses.is_empty() {
+                self.guesses = Vec::new();
+            }
+            return Some(guess);
+        }
+        let urgent = |finger: &&mut Finger| finger.unsure || (finger.primary && finger.silence(now) >= every);
+        let fingers = self.entries.iter_mut().filter(urgent);
+        let finger = fingers.max_by_key(|finger| (finger.unsure, finger.silence(now)))?;
+        (finger.asked, finger.unsure) = (Stamp::at(now), false);
+        Some(finger.entry.node)
+    }
+
+    /// When [`Fingers::next_to_warm`] has somebody.
+    pub(crate) fn warm_at(&self, every: Duration, now: Instant) -> Option<Instant> {
+        if !self.guesses.is_empty() || self.entries.iter().any(|finger| finger.unsure) {
+            return Some(now);
+        }
+        let fingers = self.entries.iter().filter(|finger| finger.primary);
+        let longest = fingers.map(|finger| finger.silence(now)).max()?;
+        Some(now + every.saturating_sub(longest))
+    }
+
+    /// Of nodes at or after the start of `node`'s interval, those worth a ping: in the interval, unknown, few.
+    pub(crate) fn candidates<'a>(
+        &'a self,
+        node: &Node,
+        nodes: impl IntoIterator<Item = Node> + 'a,
+    ) -> impl Iterator<Item = Node> + 'a {
+        let (frame, slot) = (&self.frame, self.frame.slot_of(node.id));
+        nodes
+            .into_iter()
+            .take(usize::from(frame.config.candidates.saturating_sub(1)))
+            .filter(move |node| slot.is_some() && frame.slot_of(node.id) == slot && self.find(node).is_none())
+    }
+
+    /// The table of the lecture: finger i, 1 to 160, is the first node known that succeeds us by at least 2^(i-1);
+    /// `None` where that is ourselves. `list` is the successor list.
+    pub(crate) fn lecture(&self, me: RingId, list: &[Entry]) -> Vec<Option<Node>> {
+        let known = list.iter().chain(self.entries.iter().map(|finger| &finger.entry));
+        let nodes: Vec<Node> =
+            known.filter(|entry| entry.health == Health::Alive).map(|entry| entry.node).collect();
+        let mut table = Vec::with_capacity(160);
+        let mut at = 0;
+        for power in 0..throng_wire::chord::BITS {
+            while nodes.get(at).is_some_and(|node| dist(me, node.id) < RingId::power(power)) {
+                at += 1;
+            }
+            table.push(nodes.get(at).copied());
+        }
+        table
+    }
+
+    /// Takes in a table computed from a stable ring: one entry a slot, by distance.
+    pub(crate) fn fill(&mut self, frame: Frame, fingers: impl Iterator<Item = Entry>) {
+        let finger = |entry| Finger { entry, asked: Stamp::NEVER, primary: true, unsure: false };
+        *self = Fingers { frame, entries: fingers.map(finger).collect(), filled: true, ..Fingers::default() };
+        self.entries.shrink_to_fit();
+    }
+
+    fn position(&self, id: RingId) -> usize {
+        let (me, distance) = (self.frame.me, dist(self.frame.me, id));
+        self.entries.partition_point(|finger| dist(me, finger.entry.node.id) < distance)
+    }
+
+    /// The place of a slot's entries.
+    fn range(&self, slot: Slot) -> std::ops::Range<usize> {
+        let frame = &self.frame;
+        let of = |finger: &Finger| frame.base.slot(dist(frame.me, finger.entry.node.id));
+        let start = self.entries.partition_point(|finger| of(finger) < Some(slot));
+        let len = self.entries[start..].iter().take_while(|finger| of(finger) == Some(slot)).count();
+        start..start + len
+    }
+
+    /// Settles the slot of a node that failed; who takes its place is to be pinged.
+    fn replace(&mut self, id: RingId) {
+        let Some(slot) = self.frame.base.slot(dist(self.frame.me, id)) else { return };
+        let primary =
+            |fingers: &[Finger]| fingers.iter().find(|finger| finger.primary).map(|finger| finger.entry.node);
+        let before = primary(&self.entries[self.range(slot)]);
+        self.settle(slot);
+        let range = self.range(slot);
+        let mut fingers = self.entries[range].iter_mut();
+        let new = fingers.find(|finger| finger.primary && Some(finger.entry.node) != before);
+        if let Some(finger) = new {
+            finger.unsure = true;
+        }
+    }
+
+    /// Chooses the finger of a slot and keeps no more stand-ins than wanted.
+    fn settle(&mut self, slot: Slot) {
+        let (frame, range) = (self.frame, self.range(slot));
+        let fingers = &mut self.entries[range.clone()];
+        let Some(best) = choose(&frame, fingers) else { return };
+        for (at, finger) in fingers.iter_mut().enumerate() {
+            finger.primary = at == best;
+        }
+        if fingers.len() > 1 + usize::from(frame.config.alternates) {
+            let worst = least_wanted(&frame, fingers);
+            self.entries.remove(range.start + worst);
+        }
+    }
+
+    /// Whether the networks of an address have fewer entries than their share.
+    fn has_room(&self, node: &Node) -> bool {
+        let frame = &self.frame;
+        let Some(prefix) = Prefix::of(node.endpoint) else { return true };
+        let others = || self.entries.iter().filter_map(|finger| Prefix::of(finger.entry.node.endpoint));
+        let narrow = usize::from(frame.config.per_narrow);
+        let wide = (frame.slots() * usize::from(frame.config.per_wide)).div_ceil(100).max(narrow);
+        others().filter(|other| other.shares_narrow(prefix)).count() < narrow
+            && others().filter(|other| other.shares_wide(prefix)).count() < wide
+    }
+
+    /// Grows by a few: a million tables share a machine.
+    fn reserve(&mut self) {
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(4);
+        }
+    }
+}
+
+/// Which of a slot's entries, in order of distance, is to be its finger: the present one unless another is better by
+/// a margin. `None` of none.
+fn choose(frame: &Frame, fingers: &[Finger]) -> Option<usize> {
+    let rank = |at: &usize| {
+        let entry = &fingers[*at].entry;
+        let rtt = entry.rtt().smoothed().unwrap_or(Duration::MAX);
+        (!entry.is_usable(), if frame.config.candidates > 1 { rtt } else { Duration::ZERO }, *at)
+    };
+    let best = (0..fingers.len()).min_by_key(rank)?;
+    let Some(present) = fingers.iter().position(|finger| finger.primary) else { return Some(best) };
+    let (now, then) = (&fingers[present].entry, &fingers[best].entry);
+    let better = match (now.rtt().smoothed(), then.rtt().smoothed()) {
+        _ if !now.is_usable() => true,
+        _ if frame.config.candidates <= 1 => best < present,
+        (Some(now), Some(then)) => then * 5 < now * 4,
+        _ => false,
+    };
+    Some(if better { best } else { present })
+}
+
+/// Which stand-in of a slot to drop: one that does not answer, else one in the network of another entry, else the
+/// slowest, else the farthest.
+fn least_wanted(frame: &Frame, fingers: &[Finger]) -> usize {
+    let rank = |at: &usize| {
+        let entry = &fingers[*at].entry;
+        let endpoint = entry.node.endpoint;
+        let crowded = fingers.iter().enumerate().any(|(other, finger)| {
+            (other < *at || finger.primary) && other != *at && !apart(finger.entry.node.endpoint, endpoint)
+        });
+        let rtt = entry.rtt().smoothed().unwrap_or(Duration::MAX);
+        (!entry.is_usable(), crowded, if frame.config.candidates > 1 { rtt } else { Duration::ZERO }, *at)
+    };
+    (0..fingers.len()).filter(|at| !fingers[*at].primary).max_by_key(rank).unwrap_or(0)
+}
+
+#[cfg(test)]
+#[path = "fingers_tests.rs"]
+mod tests;
