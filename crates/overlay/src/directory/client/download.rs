@@ -1,0 +1,493 @@
+//! Fetching: asking the server, calling or being called, counting the bytes (4.4, 7.1, 7.3).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use throng_machine::{Endpoint, Extent, StreamId};
+use throng_wire::napster::peer::{Opening, Parsed, Refusal};
+use throng_wire::napster::{ClientMessage, Contact, FIREWALL_ERROR, Nick, NickFile, QueueLimit};
+
+use super::command::{Download, DownloadId, Resume};
+use super::dial::callable;
+use super::event::{DownloadError, Event};
+use super::machine::{Client, Cx, Timer};
+use super::peer::{Errand, Next, Peer, Phase};
+use super::violation::Violation;
+
+/// Bytes of what is had that the uploader must send again, at most.
+const MAX_TAIL: usize = 1_024;
+
+/// Wait before a file is asked for again from its beginning; 1 s.
+const RESTART: Duration = Duration::from_secs(1);
+
+/// How far a download has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    /// Until we are logged in there.
+    Offline,
+    /// 203 is sent.
+    Asked,
+    /// 500 is sent.
+    PushAsked,
+    /// Until the queue is asked again.
+    Queued,
+    /// A peer serves it.
+    Connected(StreamId),
+}
+
+/// A download under way.
+#[derive(Debug)]
+pub(super) struct Fetch {
+    what: Download,
+    pub(super) stage: Stage,
+    /// The next byte to place.
+    at: u64,
+    /// The whole size, once the uploader said so.
+    size: Option<u64>,
+    /// What the uploader must send before it: the end of what is had.
+    tail: Bytes,
+    /// Whether the server was told that it began (218).
+    begun: bool,
+    /// How often the queue was full.
+    retries: u32,
+    /// Whether the request was repeated because the server contradicted itself.
+    repeated: bool,
+}
+
+/// Bytes of a file, or their number where the driver keeps them to itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Data<'a> {
+    Bytes(&'a [u8]),
+    Blank(u32),
+}
+
+impl Data<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Data::Bytes(bytes) => bytes.len(),
+            Data::Blank(count) => *count as usize,
+        }
+    }
+
+    /// Whether they begin with what is had already, as far as both go.
+    fn agrees_with(&self, had: &[u8]) -> bool {
+        match self {
+            Data::Bytes(bytes) => bytes.iter().zip(had).all(|(byte, had)| byte == had),
+            Data::Blank(_) => true,
+        }
+    }
+}
+
+impl Fetch {
+    fn is(&self, at: Endpoint, nick: &[u8], name: &[u8]) -> bool {
+        self.what.server == at && self.is_from(nick, name)
+    }
+
+    fn is_from(&self, nick: &[u8], name: &[u8]) -> bool {
+        self.what.nick.eq_ignore_ascii_case(nick) && self.what.name.eq_ignore_ascii_case(name)
+    }
+
+    /// Waits for the server or for a push.
+    fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Asked | Stage::PushAsked | Stage::Queued)
+    }
+
+    /// The first byte asked for: where the tail begins.
+    fn offset(&self) -> u64 {
+        self.at - self.tail.len() as u64
+    }
+}
+
+impl Client {
+    pub(super) fn download(&mut self, what: Download, cx: &mut Cx<'_>) {
+        let (id, at) = (what.id, what.server);
+        let refusal = if self.downloads.contains_key(&id) || self.downloads.len() >= self.config.max_downloads
+        {
+            Some(DownloadError::Busy)
+        } else if !self.servers.contains_key(&at) {
+            Some(DownloadError::NotJoined)
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            return cx.emit(Event::DownloadFailed(id, refusal, 0));
+        }
+        // Without a tail nothing shows whether an uploader minds offsets (P2).
+        let sound = |resume: &Resume| {
+            let tail = resume.tail.len();
+            (1..=MAX_TAIL).contains(&tail) && tail as u64 <= resume.offset
+        };
+        let (at_byte, tail) = match &what.resume {
+            Some(resume) if sound(resume) => (resume.offset, resume.tail.clone()),
+            _ => (0, Bytes::new()),
+        };
+        let stage = Stage::Offline;
+        let fetch =
+            Fetch { what, stage, at: at_byte, size: None, tail, begun: false, retries: 0, repeated: false };
+        self.downloads.insert(id, Box::new(fetch));
+        self.timers.set(Timer::Download(id), cx.now() + self.config.retry_max);
+        if self.is_online(at) {
+            self.request(id, cx);
+        }
+    }
+
+    /// Sends 203, and asks first what program the user runs if that matters.
+    fn request(&mut self, id: DownloadId, cx: &mut Cx<'_>) {
+        let Some(fetch) = self.downloads.get_mut(&id) else { return };
+        fetch.stage = Stage::Asked;
+        let (at, nick, name) = (fetch.what.server, fetch.what.nick.clone(), fetch.what.name.clone());
+        if fetch.what.magnet {
+            self.tell(at, &ClientMessage::Whois(Nick { nick: &nick }), cx);
+        }
+        if !self.tell(at, &ClientMessage::Request(NickFile { nick: &nick, name: &name }), cx) {
+            return self.fail_download(id, DownloadError::Unwritable, cx);
+        }
+        self.timers.set(Timer::Download(id), cx.now() + self.config.request_timeout);
+    }
+
+    fn request_push(&mut self, id: DownloadId, cx: &mut Cx<'_>) {
+        let Some(fetch) = self.downloads.get_mut(&id) else { return };
+        if self.config.data_port == 0 {
+            return self.fail_download(id, DownloadError::BothFirewalled, cx);
+        }
+        if fetch.stage == Stage::PushAsked {
+            return;
+        }
+        fetch.stage = Stage::PushAsked;
+        let (at, nick, name) = (fetch.what.server, fetch.what.nick.clone(), fetch.what.name.clone());
+        self.tell(at, &ClientMessage::RequestPush(NickFile { nick: &nick, name: &name }), cx);
+        self.timers.set(Timer::Download(id), cx.now() + self.config.request_timeout);
+    }
+
+    pub(super) fn on_download_due(&mut self, id: DownloadId, cx: &mut Cx<'_>) {
+        let Some((at, stage)) = self.downloads.get(&id).map(|fetch| (fetch.what.server, fetch.stage)) else {
+            return;
+        };
+        match stage {
+            Stage::Connected(_) => {}
+            _ if !self.servers.contains_key(&at) => self.fail_download(id, DownloadError::NotJoined, cx),
+            Stage::Queued if self.is_online(at) => self.request(id, cx),
+            Stage::Queued => self.wait_for_login(id, cx),
+            Stage::Offline | Stage::Asked | Stage::PushAsked => {
+                self.fail_download(id, DownloadError::TimedOut, cx)
+            }
+        }
+    }
+
+    /// Asked for after the next login, if that is not too late.
+    fn wait_for_login(&mut self, id: DownloadId, cx: &mut Cx<'_>) {
+        if let Some(fetch) = self.downloads.get_mut(&id) {
+            fetch.stage = Stage::Offline;
+        }
+        self.timers.set(Timer::Download(id), cx.now() + self.config.retry_max);
+    }
+
+    /// The download that a message of a server is about.
+    fn fetch_of(&self, at: Endpoint, nick: &[u8], name: &[u8]) -> Option<DownloadId> {
+        let fits = |fetch: &Fetch| fetch.is_open() && fetch.is(at, nick, name);
+        self.downloads.iter().find(|(_, fetch)| fits(fetch)).map(|(id, _)| *id)
+    }
+
+    pub(super) fn on_download_ready(&mut self, at: Endpoint, contact: &Contact<'_>, cx: &mut Cx<'_>) {
+        let Some(id) = self.fetch_of(at, contact.nick, contact.name) else { return };
+        if contact.md5 == FIREWALL_ERROR {
+            return self.fail_download(id, DownloadError::BothFirewalled, cx);
+        }
+        if contact.port == 0 {
+            return self.request_push(id, cx);
+        }
+        let Some(to) = callable(at, contact.ip, contact.port) else {
+            self.blame(at, Violation::Address, cx);
+            return self.fail_download(id, DownloadError::BadAddress, cx);
+        };
+        let ours = self.servers.get(&at).is_some_and(|server| server.is_ours(contact.nick));
+        let magnet = ours && self.downloads.get(&id).is_some_and(|fetch| fetch.what.magnet);
+        let errand = if magnet { Errand::Magnet(id) } else { Errand::Get(id) };
+        match self.call(to, errand, cx) {
+            Some(stream) => self.connected(id, stream),
+            None => self.fail_download(id, DownloadError::Busy, cx),
+        }
+    }
+
+    fn connected(&mut self, id: DownloadId, stream: StreamId) {
+        self.timers.clear(Timer::Download(id));
+        if let Some(fetch) = self.downloads.get_mut(&id) {
+            fetch.stage = Stage::Connected(stream);
+        }
+    }
+
+    pub(super) fn on_not_available(&mut self, at: Endpoint, file: &NickFile<'_>, cx: &mut Cx<'_>) {
+        if let Some(id) = self.fetch_of(at, file.nick, file.name) {
+            self.fail_download(id, DownloadError::NotAvailable, cx);
+        }
+    }
+
+    pub(super) fn on_queue_limit(&mut self, at: Endpoint, limit: &QueueLimit<'_>, cx: &mut Cx<'_>) {
+        let Some(id) = self.fetch_of(at, limit.nick, limit.name) else { return };
+        let Some(fetch) = self.downloads.get_mut(&id) else { return };
+        fetch.retries += 1;
+        if fetch.retries > self.config.max_queue_retries {
+            return self.fail_download(id, DownloadError::QueueFull, cx);
+        }
+        fetch.stage = Stage::Queued;
+        // 0 is "not at all now": no hurry. Else evenly: who asks each minute keeps their place with our own nodes.
+        let wait = self.config.queue_retry * if limit.limit == 0 { 2 } else { 1 };
+        self.timers.set(Timer::Download(id), cx.now() + wait);
+        cx.emit(Event::Queued(id, wait));
+    }
+
+    /// 500 was answered by `X is not firewalled`: the 203 is good after all, once.
+    pub(super) fn on_not_firewalled(&mut self, at: Endpoint, nick: &[u8], cx: &mut Cx<'_>) {
+        let fits = |fetch: &Fetch| {
+            fetch.stage == Stage::PushAsked
+                && fetch.what.server == at
+                && fetch.what.nick.eq_ignore_ascii_case(nick)
+                && !fetch.repeated
+        };
+        let wrong: Vec<DownloadId> =
+            self.downloads.iter().filter(|(_, fetch)| fits(fetch)).map(|(id, _)| *id).collect();
+        for id in wrong {
+            if let Some(fetch) = self.downloads.get_mut(&id) {
+                fetch.repeated = true;
+            }
+            self.request(id, cx);
+        }
+    }
+
+    pub(super) fn fail_requests_to(&mut self, at: Endpoint, nick: &[u8], cx: &mut Cx<'_>) {
+        let fits = |fetch: &Fetch| {
+            fetch.is_open() && fetch.what.server == at && fetch.what.nick.eq_ignore_ascii_case(nick)
+        };
+        let gone: Vec<DownloadId> =
+            self.downloads.iter().filter(|(_, fetch)| fits(fetch)).map(|(id, _)| *id).collect();
+        gone.into_iter().for_each(|id| self.fail_download(id, DownloadError::NotAvailable, cx));
+    }
+
+    /// The session is over: what the server owed us is asked again after the next login.
+    pub(super) fn on_server_lost(&mut self, at: Endpoint, cx: &mut Cx<'_>) {
+        let open = self.downloads.iter().filter(|(_, fetch)| fetch.what.server == at && fetch.is_open());
+        for id in open.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.wait_for_login(id, cx);
+        }
+        self.waiting.retain(|waiting| waiting.server != at);
+        self.end_direct_browses(at, cx);
+    }
+
+    pub(super) fn on_server_online(&mut self, at: Endpoint, cx: &mut Cx<'_>) {
+        let fits = |fetch: &Fetch| fetch.what.server == at && fetch.stage == Stage::Offline;
+        let all = self.downloads.iter().filter(|(_, fetch)| fits(fetch)).map(|(id, _)| *id);
+        all.collect::<Vec<_>>().into_iter().for_each(|id| self.request(id, cx));
+    }
+
+    pub(super) fn cancel_download(&mut self, id: DownloadId, cx: &mut Cx<'_>) {
+        if let Some(fetch) = self.end_download(id, cx)
+            && let Stage::Connected(stream) = fetch.stage
+        {
+            self.hang_up(stream, cx);
+        }
+    }
+
+    /// Our nick on the directory of a download.
+    fn nick_at(&self, at: Endpoint) -> Vec<u8> {
+        self.servers.get(&at).map_or_else(|| self.config.nick.clone(), |server| server.nick.clone())
+    }
+
+    pub(super) fn ask_for_file(
+        &mut self,
+        stream: StreamId,
+        peer: &mut Peer,
+        id: DownloadId,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        let Some(fetch) = self.downloads.get(&id) else { return Next::Close };
+        let (nick, name, offset) = (self.nick_at(fetch.what.server), fetch.what.name.clone(), fetch.offset());
+        // In one write: TekNap wants nick, name and offset in one read (P1).
+        peer.write(stream, cx, |out| _ = Opening::Get { nick: &nick, name: &name, offset }.encode(out));
+        self.enter(stream, peer, Phase::AwaitSize(id), cx);
+        Next::Keep
+    }
+
+    pub(super) fn ask_for_magnet(
+        &mut self,
+        stream: StreamId,
+        peer: &mut Peer,
+        id: DownloadId,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        let Some(fetch) = self.downloads.get(&id) else { return Next::Close };
+        let (nick, name) = (self.nick_at(fetch.what.server), fetch.what.name.clone());
+        peer.write(stream, cx, |out| _ = Opening::Magnet { nick: &nick, name: &name }.encode(out));
+        self.enter(stream, peer, Phase::AwaitMagnet(id), cx);
+        Next::Keep
+    }
+
+    pub(super) fn on_magnet_link(&mut self, id: DownloadId, link: &[u8], cx: &mut Cx<'_>) -> Next {
+        if self.end_download(id, cx).is_some() {
+            cx.emit(Event::Magnet(id, Bytes::copy_from_slice(link)));
+        }
+        Next::Close
+    }
+
+    /// No link came: fetch the file itself, unverified.
+    pub(super) fn on_no_magnet(&mut self, peer: &Peer, id: DownloadId, cx: &mut Cx<'_>) -> Next {
+        self.blame(peer.address, Violation::Magnet, cx);
+        if let Some(fetch) = self.downloads.get_mut(&id) {
+            fetch.what.magnet = false;
+            let at = fetch.what.server;
+            fetch.stage = Stage::Offline;
+            if self.is_online(at) {
+                self.request(id, cx);
+            } else {
+                self.timers.set(Timer::Download(id), cx.now() + self.config.retry_max);
+            }
+        }
+        Next::Close
+    }
+
+    /// The size to compare digits with.
+    pub(super) fn promised_size(&self, id: DownloadId) -> Option<u64> {
+        self.downloads.get(&id).and_then(|fetch| fetch.what.size)
+    }
+
+    /// The uploader said how big the file is: data follow.
+    pub(super) fn on_size(
+        &mut self,
+        stream: StreamId,
+        peer: &mut Peer,
+        id: DownloadId,
+        size: u64,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        let Some(fetch) = self.downloads.get_mut(&id) else { return Next::Close };
+        // Servers keep 32 bits of a size (N8): beyond 4 GiB only those can be compared.
+        let changed =
+            fetch.what.size.is_some_and(|promised| promised != size && promised != size & 0xffff_ffff);
+        if changed || fetch.at > size {
+            self.fail_download(id, DownloadError::SizeChanged(size), cx);
+            return Next::Close;
+        }
+        fetch.size = Some(size);
+        let (at, server, begun) = (fetch.at, fetch.what.server, std::mem::replace(&mut fetch.begun, true));
+        if !begun {
+            self.tell(server, &ClientMessage::DownloadBegun, cx);
+        }
+        cx.emit(Event::Began(id, at, size));
+        self.enter(stream, peer, Phase::Receiving(id), cx);
+        // Nothing more to come: an empty file, or all of it is had.
+        self.on_file_data(id, peer, Data::Bytes(&[]), 0, cx)
+    }
+
+    /// Whether a text is a `SEND` whose size is the one we know: no digit can follow.
+    pub(super) fn is_promised(&self, text: &[u8]) -> bool {
+        let Ok(Parsed::Open(Opening::Send { nick, name, size }, _)) = Opening::parse(text) else {
+            return false;
+        };
+        let mut asked = self.downloads.values().filter(|fetch| fetch.is_open() && fetch.is_from(nick, name));
+        asked.any(|fetch| fetch.what.size == Some(size))
+    }
+
+    /// The directory was left for good.
+    pub(super) fn fail_downloads_at(&mut self, at: Endpoint, cx: &mut Cx<'_>) {
+        let fits = |fetch: &Fetch| fetch.what.server == at && fetch.stage == Stage::Offline;
+        let all = self.downloads.iter().filter(|(_, fetch)| fits(fetch)).map(|(id, _)| *id);
+        for id in all.collect::<Vec<_>>() {
+            self.fail_download(id, DownloadError::NotJoined, cx);
+        }
+    }
+
+    /// Somebody brings a file: only one that was asked for.
+    pub(super) fn on_send(
+        &mut self,
+        stream: StreamId,
+        peer: &mut Peer,
+        (nick, name): (&[u8], &[u8]),
+        size: u64,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        let asked = self.downloads.iter().find(|(_, fetch)| fetch.is_open() && fetch.is_from(nick, name));
+        let Some((id, server, magnet)) = asked.map(|(id, fetch)| (*id, fetch.what.server, fetch.what.magnet))
+        else {
+            self.blame(peer.address, Violation::NotAgreed, cx);
+            return peer.refuse(stream, Refusal::FileNotRequested, cx);
+        };
+        self.connected(id, stream);
+        if magnet && self.servers.get(&server).is_some_and(|server| server.is_ours(nick)) {
+            return self.ask_for_magnet(stream, peer, id, cx);
+        }
+        let offset = self.downloads.get(&id).map_or(0, |fetch| fetch.offset());
+        peer.write(stream, cx, |out| out.extend_from_slice(offset.to_string().as_bytes()));
+        self.on_size(stream, peer, id, size, cx)
+    }
+
+    /// Bytes of the file, which begin at `at` of the input being handled.
+    pub(super) fn on_file_data(
+        &mut self,
+        id: DownloadId,
+        peer: &mut Peer,
+        data: Data<'_>,
+        at: u32,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        let Some(fetch) = self.downloads.get_mut(&id) else { return Next::Close };
+        let Some(size) = fetch.size else { return Next::Close };
+        peer.moved = peer.moved.saturating_add(data.len() as u64);
+        if !data.agrees_with(&fetch.tail) {
+            return self.restart(id, cx);
+        }
+        let had = data.len().min(fetch.tail.len());
+        _ = fetch.tail.split_to(had);
+        let more = data.len() - had;
+        let wanted = usize::try_from(size - fetch.at).unwrap_or(usize::MAX).min(more);
+        if wanted > 0 {
+            let len = wanted as u32;
+            cx.place(Extent { content: fetch.what.content, offset: fetch.at, len }, at + had as u32);
+            fetch.at += wanted as u64;
+        }
+        let done = fetch.at == size && fetch.tail.is_empty();
+        if more > wanted {
+            self.blame(peer.address, Violation::TooMuch, cx);
+        }
+        if done {
+            self.end_download(id, cx);
+            cx.emit(Event::Downloaded(id));
+            return Next::Close;
+        }
+        Next::Keep
+    }
+
+    /// The uploader ignores offsets, or the file is another (P2): from the beginning.
+    fn restart(&mut self, id: DownloadId, cx: &mut Cx<'_>) -> Next {
+        let Some(fetch) = self.downloads.get_mut(&id) else { return Next::Close };
+        (fetch.at, fetch.size, fetch.tail) = (0, None, Bytes::new());
+        // The uploader must see first that this connection is over.
+        fetch.stage = Stage::Queued;
+        cx.emit(Event::Restarted(id));
+        self.timers.set(Timer::Download(id), cx.now() + RESTART);
+        Next::Close
+    }
+
+    /// The data port did not answer: the server may tell its owner (626).
+    pub(super) fn on_unreachable(&mut self, id: DownloadId, error: DownloadError, cx: &mut Cx<'_>) {
+        if let Some(fetch) = self.downloads.get(&id) {
+            let (at, nick) = (fetch.what.server, fetch.what.nick.clone());
+            self.tell(at, &ClientMessage::DataPortError(Nick { nick: &nick }), cx);
+        }
+        self.fail_download(id, error, cx);
+    }
+
+    pub(super) fn fail_download(&mut self, id: DownloadId, error: DownloadError, cx: &mut Cx<'_>) {
+        if let Some(fetch) = self.end_download(id, cx) {
+            // While the tail is not repeated, nothing new is had.
+            cx.emit(Event::DownloadFailed(id, error, fetch.at));
+        }
+    }
+
+    fn end_download(&mut self, id: DownloadId, cx: &mut Cx<'_>) -> Option<Box<Fetch>> {
+        self.timers.clear(Timer::Download(id));
+        let fetch = self.downloads.remove(&id)?;
+        if fetch.begun {
+            self.tell(fetch.what.server, &ClientMessage::DownloadEnded, cx);
+        }
+        Some(fetch)
+    }
+}
