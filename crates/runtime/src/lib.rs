@@ -1,6 +1,7 @@
 //! Production drivers: sockets, storage, hashing, clock and entropy on tokio.
 
 pub mod create;
+pub mod directory;
 pub mod hashing;
 pub mod resume;
 pub mod storage;
@@ -8,6 +9,8 @@ pub mod storage;
 pub mod clock;
 pub mod entropy;
 pub mod net;
+pub mod ring;
 pub mod session;
+mod sqlite;
 pub mod tracker;
 pub mod trackers;

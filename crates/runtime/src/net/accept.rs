@@ -59,6 +59,8 @@ fn receive_one<A: Application>(driver: &Driver<A>, udp: &UdpSocket, cx: &mut Con
     let mut core = driver.core();
     // An error here belongs to an earlier datagram (ICMP unreachable): nobody waits for it.
     if let Ok((len, from)) = udp.try_recv_from(&mut core.scratch) {
+        core.traffic.datagrams_in += 1;
+        core.traffic.bytes_in += len as u64;
         core.turn_scratch(None, len, |machine, bytes, cx| {
             machine.handle_datagram(Datagram { via: Via::Udp, from: Endpoint::from(from), bytes }, cx);
         });
@@ -76,7 +78,9 @@ fn send_queued<A: Application>(driver: &Driver<A>, udp: &UdpSocket, cx: &mut Con
         return false;
     }
     if !would_block(&udp.try_send_to(bytes, *to)) {
+        let sent = bytes.len();
         core.datagrams.pop_front();
+        core.traffic.sent_datagram(sent);
     }
     true
 }

@@ -124,6 +124,7 @@ impl<A: Application> Connection<A> {
         if len == 0 {
             return Ok(None);
         }
+        core.traffic.bytes_in += len as u64;
         core.turn_scratch(Some(stream), len, |machine, input, cx| {
             machine.handle_stream(stream, StreamInput::Bytes(input), cx);
         });
@@ -174,6 +175,7 @@ impl<A: Application> Connection<A> {
             GATHER.min(2 * self.room)
         };
         slot.out.advance(written);
+        core.traffic.bytes_out += written as u64;
         Ok(written)
     }
 

@@ -24,6 +24,19 @@ const MAX_DATAGRAMS: usize = 256;
 type Command<A> = <<A as Application>::Machine as Machine>::Command;
 type Event<A> = <<A as Application>::Machine as Machine>::Event;
 
+/// What a driver's sockets have carried, payload bytes without the headers of IP, UDP and TCP.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Traffic {
+    /// Datagrams that came.
+    pub datagrams_in: u64,
+    /// Datagrams that left.
+    pub datagrams_out: u64,
+    /// Bytes that came, over datagrams and streams.
+    pub bytes_in: u64,
+    /// Bytes that left, over datagrams and streams.
+    pub bytes_out: u64,
+}
+
 /// Whether the machine still has a say in a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
@@ -53,6 +66,7 @@ pub(super) struct Core<A: Application> {
     pub(super) datagrams: VecDeque<(SocketAddr, Vec<u8>)>,
     pub(super) datagram_waker: Option<Waker>,
     pub(super) next_stream: u32,
+    pub(super) traffic: Traffic,
     outbox: Outbox,
     events: Vec<Event<A>>,
     commands: Vec<Command<A>>,
@@ -74,6 +88,7 @@ impl<A: Application> Core<A> {
             datagrams: VecDeque::new(),
             datagram_waker: None,
             next_stream: 0,
+            traffic: Traffic::default(),
             outbox: Outbox::new(),
             events: Vec::new(),
             commands: Vec::new(),
@@ -204,6 +219,7 @@ impl<A: Application> Core<A> {
         let Some(udp) = &self.udp else { return };
         let to = reachable_from(udp, to.socket_addr());
         if self.datagrams.is_empty() && !would_block(&udp.try_send_to(bytes, to)) {
+            self.traffic.sent_datagram(bytes.len());
             return;
         }
         if self.datagrams.len() < MAX_DATAGRAMS {
@@ -227,6 +243,13 @@ impl<A: Application> Core<A> {
     ) -> Option<(Extent, oneshot::Receiver<Option<Bytes>>)> {
         let run = self.streams.get(&stream)?.out.first_run(limit)?;
         Some((run, self.app.read_later(run)))
+    }
+}
+
+impl Traffic {
+    pub(super) fn sent_datagram(&mut self, len: usize) {
+        self.datagrams_out += 1;
+        self.bytes_out += len as u64;
     }
 }
 

@@ -1,7 +1,7 @@
 //! The handle on a running driver, its timer, and what connections ask of it.
 
 use super::connection::Connection;
-use super::core::{Core, Slot, State};
+use super::core::{Core, Slot, State, Traffic};
 use super::socket::{self, Source};
 use super::{Application, accept};
 use crate::clock::Clock;
@@ -80,6 +80,8 @@ struct Shared<A: Application> {
     armed: Cell<Option<Instant>>,
     rearm: Notify,
     stream_gone: Notify,
+    /// Told when no more connections are wanted.
+    stop_listening: Notify,
 }
 
 impl<A: Application> Clone for Driver<A> {
@@ -95,12 +97,24 @@ impl<A: Application> Driver<A> {
         let mut core = Core::new(machine, app, SystemEntropy::from_system()?, clock);
         core.udp = sockets.udp.map(Rc::new);
         let udp = core.udp.clone();
-        let (armed, rearm, stream_gone) = (Cell::new(None), Notify::new(), Notify::new());
-        let driver =
-            Driver(Rc::new(Shared { core: RefCell::new(core), clock, config, armed, rearm, stream_gone }));
+        let driver = Driver(Rc::new(Shared {
+            core: RefCell::new(core),
+            clock,
+            config,
+            armed: Cell::new(None),
+            rearm: Notify::new(),
+            stream_gone: Notify::new(),
+            stop_listening: Notify::new(),
+        }));
         spawn_local(driver.clone().keep_time());
         if let Some(tcp) = sockets.tcp {
-            spawn_local(accept::streams(driver.clone(), tcp));
+            let listening = driver.clone();
+            spawn_local(async move {
+                tokio::select! {
+                    () = accept::streams(listening.clone(), tcp) => {}
+                    () = listening.0.stop_listening.notified() => {}
+                }
+            });
         }
         if let Some(udp) = udp {
             spawn_local(accept::datagrams(driver.clone(), udp));
@@ -132,9 +146,19 @@ impl<A: Application> Driver<A> {
         look(&core.machine, &core.app)
     }
 
+    /// Closes the listening socket once its task runs, so that the next server can have the port; streams go on.
+    pub fn stop_listening(&self) {
+        self.0.stop_listening.notify_one();
+    }
+
     /// Streams open or opening.
     pub fn streams(&self) -> usize {
         self.core().streams.len()
+    }
+
+    /// What the sockets have carried.
+    pub fn traffic(&self) -> Traffic {
+        self.core().traffic
     }
 
     /// The driver's clock.

@@ -17,6 +17,7 @@ pub mod socket;
 #[cfg(test)]
 mod tests;
 
+pub use self::core::Traffic;
 pub use driver::{Driver, NetConfig, Sockets};
 
 use bytes::Bytes;

@@ -3,6 +3,7 @@
 //! `torrents` holds one row a torrent: how to take part in it, its bitfield, when it was saved, and whether it ended in
 //! order (`clean`). `files` holds size and time of change at that moment, for those files that were written.
 
+use crate::sqlite::set_aside;
 use crate::storage::{AtomicBitmap, Stamp, Storage, StorageError};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use std::path::{Path, PathBuf};
@@ -320,22 +321,4 @@ fn sort(path: &Path, error: rusqlite::Error) -> ResumeError {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ResumeError::Damaged(path.to_owned()),
         _ => ResumeError::Other { path: path.to_owned(), source: error },
     }
-}
-
-/// Renames a damaged database and its companions to the first free of `….damaged-1`, `….damaged-2` …
-fn set_aside(path: &Path) -> std::io::Result<()> {
-    let with = |suffix: String| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let number =
-        (1..u32::MAX).find(|number| !with(format!(".damaged-{number}")).exists()).unwrap_or(u32::MAX);
-    for companion in ["-wal", "-shm"] {
-        match std::fs::rename(with(companion.to_owned()), with(format!(".damaged-{number}{companion}"))) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    std::fs::rename(path, with(format!(".damaged-{number}")))
 }
