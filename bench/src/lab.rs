@@ -46,6 +46,11 @@ impl Namespace {
         Ok(Arc::new(namespace))
     }
 
+    /// A process in it, which lives as long as the namespace does.
+    pub fn pid(&self) -> u32 {
+        self.anchor.id()
+    }
+
     fn net(&self) -> String {
         format!("/proc/{}/ns/net", self.anchor.id())
     }

@@ -7,4 +7,6 @@ pub mod data;
 pub mod lab;
 pub mod process;
 pub mod program;
+pub mod switch;
 pub mod torrent;
+pub mod users;

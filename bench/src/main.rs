@@ -1,6 +1,7 @@
 //! Reproducible comparisons of throng with other programs; README.md says how they are made.
 
 mod crowd;
+mod directory;
 mod floor;
 mod setup;
 mod tracker;
@@ -28,6 +29,8 @@ enum Comparison {
     Crowd(crowd::Options),
     /// Our tracker and aquatic_udp under aquatic's load tester.
     Tracker(tracker::Options),
+    /// Our directory server as a process: CPU and memory of files, searches and idle connections.
+    Directory(directory::Options),
 }
 
 fn main() -> Result<()> {
@@ -36,5 +39,6 @@ fn main() -> Result<()> {
         Comparison::Transfer(options) => transfer::run(&options),
         Comparison::Crowd(options) => crowd::run(&options),
         Comparison::Tracker(options) => tracker::run(&options),
+        Comparison::Directory(options) => directory::run(&options),
     }
 }

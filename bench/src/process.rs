@@ -38,7 +38,7 @@ pub enum Sign {
     /// It listens on this TCP port.
     Listening(u16),
     /// Asked of the program itself; an error means "not yet".
-    Ask(Box<dyn Fn() -> Result<bool> + Send>),
+    Ask(Box<dyn Fn() -> Result<bool> + Send + Sync>),
 }
 
 impl fmt::Debug for Sign {
@@ -74,6 +74,11 @@ impl Running {
         let child = command.spawn().with_context(|| format!("{name} could not be started"))?;
         let (name, log) = (name.to_owned(), log.to_owned());
         Ok(Self { name, child, log, started, ready, complete, usage: Usage::default() })
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// When it was started.

@@ -71,6 +71,25 @@ impl Output {
         self.write(&fields.to_string());
     }
 
+    /// A happening that serializes to an object with its own `event`; not without `--json`.
+    pub(crate) fn event_of(&self, event: &impl serde::Serialize) {
+        if self.json {
+            self.write(&serde_json::to_string(event).unwrap_or_default());
+        }
+    }
+
+    /// A result's bytes, exactly; not with `--json`.
+    pub(crate) fn raw(&self, bytes: &[u8]) {
+        if !self.json {
+            self.apart(|| {
+                let mut out = io::stdout().lock();
+                if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
+                    self.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            });
+        }
+    }
+
     /// An object that has its own form, such as the figures of a simulation.
     pub(crate) fn object(&self, object: &Value) {
         if self.json {

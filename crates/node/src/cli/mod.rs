@@ -5,13 +5,19 @@
 
 mod address;
 mod demo;
+mod directory;
+mod node;
 mod simulate;
 mod torrent;
 mod transfer;
 
 pub(crate) use address::{Address, ListenAddress, bind_reason};
 pub(crate) use demo::DemoArgs;
-pub(crate) use simulate::{SimulateCommand, SimulateSwarmArgs};
+pub(crate) use directory::{DirectoryArgs, LinkTo};
+pub(crate) use node::{Chord, GetArgs, JoinArgs, LeaveArgs, PutArgs, StatusArgs};
+pub(crate) use simulate::{
+    RingTable, SimulateChordArgs, SimulateCommand, SimulateDirectoryArgs, SimulateSwarmArgs,
+};
 pub(crate) use torrent::{CreateArgs, ShowArgs, TorrentCommand, VerifyArgs};
 pub(crate) use transfer::{FetchArgs, NetworkArgs, SeedArgs, TrackerArgs};
 
@@ -59,6 +65,18 @@ pub(crate) enum Command {
     Fetch(FetchArgs),
     /// Run a tracker, HTTP and UDP on one port, until interrupted
     Tracker(TrackerArgs),
+    /// Run a node of the overlays, in the foreground
+    Join(JoinArgs),
+    /// Show what the node knows and does
+    Status(StatusArgs),
+    /// Let the node hand over, say goodbye and stop
+    Leave(LeaveArgs),
+    /// Store a value under a key in the ring
+    Put(PutArgs),
+    /// Read the value of a key from the ring
+    Get(GetArgs),
+    /// Run a Napster server: it knows who has what, and the files go from user to user
+    Directory(Box<DirectoryArgs>),
     /// See it work: a tracker, a seed and three downloaders on this machine
     Demo(DemoArgs),
     /// Run the shipping machines in the simulator and measure them

@@ -2,8 +2,11 @@
 
 mod create;
 mod demo;
+mod directory;
 mod fetch;
+mod join;
 mod monitor;
+mod node;
 mod seed;
 mod show;
 mod simulate;
@@ -44,7 +47,13 @@ pub(crate) fn run(command: &Command, context: &Context) -> Outcome {
         Command::Seed(args) => seed::run(args, context),
         Command::Fetch(args) => fetch::run(args, context),
         Command::Tracker(args) => tracker::run(args, context),
+        Command::Directory(args) => directory::run(args, context),
         Command::Simulate(command) => simulate::run(command, context),
+        Command::Join(args) => join::run(args, context),
+        Command::Status(args) => node::status(args, context),
+        Command::Leave(_) => node::leave(context),
+        Command::Put(args) => node::put(args, context),
+        Command::Get(args) => node::get(args, context),
         Command::Demo(args) => demo::run(args, context),
     }
 }

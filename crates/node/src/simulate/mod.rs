@@ -1,8 +1,11 @@
 //! `throng simulate`: the shipping machines in the simulator, and what is told of a run.
 
+pub mod chord;
+pub mod directory;
 pub mod figures;
 pub mod memory;
 pub mod page;
 pub mod plot;
 pub mod swarm;
 pub mod swarm_host;
+pub mod table;

@@ -1,6 +1,7 @@
 //! A report as one HTML page: no script, nothing fetched, light and dark; every text is escaped.
 
 use super::plot::Plot;
+use super::table::Table;
 use std::fmt::Write as _;
 
 /// What a page tells.
@@ -12,6 +13,8 @@ pub struct Page {
     pub subtitle: String,
     /// The figures, name and value.
     pub rows: Vec<(String, String)>,
+    /// Tables, after the figures.
+    pub tables: Vec<Table>,
     /// Remarks, one paragraph each.
     pub notes: Vec<String>,
     /// The plots.
@@ -19,15 +22,16 @@ pub struct Page {
 }
 
 const STYLE: &str = "\
-:root{color-scheme:light dark;--ink:#1b1f24;--soft:#59636e;--line:#d1d9e0;--ground:#fff;--data:#0b6bcb;--mark:#b3261e}
-@media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9198a1;--line:#3d444d;--ground:#0d1117;--data:#58a6ff;--mark:#ff7b72}}
+:root{color-scheme:light dark;--ink:#1b1f24;--soft:#59636e;--line:#d1d9e0;--ground:#fff;--data:#0b6bcb;--mark:#b3261e;--second:#b35900;--third:#2e7d32}
+@media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9198a1;--line:#3d444d;--ground:#0d1117;--data:#58a6ff;--mark:#ff7b72;--second:#f0a35e;--third:#7ee787}}
 body{margin:2rem auto;max-width:50rem;padding:0 1rem;font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground)}
 h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin:0}.soft,figcaption{color:var(--soft)}
 table{border-collapse:collapse;margin:1.5rem 0}th,td{text-align:left;padding:.2rem 2rem .2rem 0;border-bottom:1px solid var(--line)}
 th{font-weight:400;color:var(--soft)}td{font-variant-numeric:tabular-nums}figure{margin:2rem 0}
 svg{width:100%;height:auto;font:12px system-ui,sans-serif}svg text{fill:var(--soft)}
 .axis{stroke:var(--line);fill:none}.curve{stroke:var(--data);stroke-width:2;fill:none}.bar{fill:var(--data)}
-.mark{stroke:var(--mark);stroke-dasharray:5 4}svg text.marked{fill:var(--mark)}";
+.mark{stroke:var(--mark);stroke-dasharray:5 4}svg text.marked{fill:var(--mark)}
+.second{--data:var(--second)}.third{--data:var(--third)}.dot{fill:var(--data)}svg .named{fill:var(--data)}";
 
 impl Page {
     /// The page, complete.
@@ -47,6 +51,7 @@ impl Page {
                 writeln!(html, "<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escape(name), escape(value));
         }
         html.push_str("</table>\n");
+        self.tables.iter().for_each(|table| html.push_str(&table.html()));
         for plot in &self.plots {
             let (title, caption) = (escape(&plot.title), escape(&plot.caption));
             let _ = write!(html, "<figure>\n<h2>{title}</h2>\n{}", plot.svg());
@@ -100,6 +105,7 @@ mod tests {
             title: evil.into(),
             subtitle: evil.into(),
             rows: vec![(evil.into(), evil.into())],
+            tables: vec![Table::new(evil, evil, &[evil])],
             notes: vec![evil.into()],
             plots: vec![plot],
         };

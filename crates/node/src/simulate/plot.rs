@@ -41,6 +41,8 @@ pub enum Shape {
     Steps(Vec<(f64, f64)>),
     /// Bars that begin and end at these places, with their heights.
     Bars(Vec<(f64, f64, f64)>),
+    /// At most three lines through points, each with its name.
+    Lines(Vec<(String, Vec<(f64, f64)>)>),
 }
 
 /// A vertical line with a word.
@@ -62,6 +64,9 @@ impl Plot {
         match &self.shape {
             Shape::Steps(points) => self.steps(points, &mut svg),
             Shape::Bars(bars) => bars.iter().for_each(|bar| self.bar(*bar, &mut svg)),
+            Shape::Lines(lines) => {
+                (0u32..).zip(lines).for_each(|(number, line)| self.line(number, line, &mut svg));
+            }
         }
         (0u32..).zip(&self.marks).for_each(|(number, mark)| self.mark(number, mark, &mut svg));
         svg.push_str("</svg>\n");
@@ -111,6 +116,19 @@ impl Plot {
         let (width, tall) = ((self.at_x(to) - x - 1.0).max(0.5), self.at_y(self.y.0) - y);
         let _ = write!(svg, "<rect class=\"bar\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" ");
         let _ = writeln!(svg, "height=\"{tall:.1}\"><title>{from:.2} to {to:.2}: {height}</title></rect>");
+    }
+
+    fn line(&self, number: u32, (name, points): &(String, Vec<(f64, f64)>), svg: &mut String) {
+        let class = ["", " second", " third"][number.min(2) as usize];
+        let mut path = String::new();
+        for (x, y) in points.iter().map(|(x, y)| (self.at_x(*x), self.at_y(*y))) {
+            let _ = write!(path, "{}{x:.1} {y:.1}", if path.is_empty() { "M" } else { "L" });
+            let _ = writeln!(svg, "<circle class=\"dot{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>");
+        }
+        let _ = writeln!(svg, "<path class=\"curve{class}\" d=\"{path}\"/>");
+        let (name, y) = (escape(name), TOP + 12.0 + 16.0 * f64::from(number));
+        let x = LEFT + 8.0;
+        let _ = writeln!(svg, "<text class=\"named{class}\" x=\"{x}\" y=\"{y}\">{name}</text>");
     }
 
     fn mark(&self, number: u32, mark: &Mark, svg: &mut String) {
@@ -186,6 +204,14 @@ mod tests {
         assert!(svg.len() < 20_000, "{} bytes", svg.len());
         // 5 of 10 to the right, 100 of 100 upwards.
         assert!(svg.contains("H404.0V28.0H744.0\"/>"), "{svg}");
+    }
+
+    #[test]
+    fn every_line_has_its_name_and_a_dot_a_point() {
+        let lines = ["a", "b"].map(|name| (name.to_owned(), vec![(0.0, 1.0), (5.0, 50.0), (10.0, 100.0)]));
+        let svg = plot(Shape::Lines(lines.to_vec())).svg();
+        assert_eq!((svg.matches("<circle").count(), svg.matches("class=\"named").count()), (6, 2));
+        assert!(svg.contains("M64.0 285.4L404.0 158.0L744.0 28.0"), "{svg}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod bad_tracker;
+mod directory;
 mod program;
 mod torrents;
 mod transfers;

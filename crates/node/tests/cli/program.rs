@@ -126,7 +126,7 @@ impl fmt::Debug for Done {
 }
 
 impl Done {
-    fn of(output: Output) -> Done {
+    pub(crate) fn of(output: Output) -> Done {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let code = output.status.code().unwrap_or(-1);
         Done { code, stdout: text(output.stdout), stderr: text(output.stderr) }

@@ -1,0 +1,145 @@
+//! `throng join`, `status`, `leave`, `put` and `get`.
+
+use super::{Address, ListenAddress};
+use clap::Args;
+use std::ffi::OsString;
+use std::str::FromStr;
+use std::time::Duration;
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Runs in the foreground until `throng leave`, Ctrl-C or SIGTERM; then it hands over what it holds \
+                        and says goodbye (a second Ctrl-C stops at once). Ends with exit code 130 when interrupted. \
+                        One home (--home) runs one node; another node on this machine needs another home.\n\n\
+                        Example: throng join --chord new --listen 0.0.0.0:7117\n\
+                        Example: throng join --chord ring.example.org:7117"
+)]
+pub(crate) struct JoinArgs {
+    /// Where other nodes reach this one, UDP and TCP: IP:PORT, [v6]:PORT or HOST:PORT; port 0 takes any [default:
+    /// [::]:7117, or any port if that is taken]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<ListenAddress>,
+    /// Take part in the ring: the address of any node in it (may be repeated), or `new` to start a ring
+    #[arg(long, value_name = "ADDR|new")]
+    pub(crate) chord: Vec<Chord>,
+    /// How many places to take on the ring, by what this machine can carry: 1 to 64
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) chord_places: u8,
+    /// Where the HTTP API listens [default: 127.0.0.1:7118, or any port if that is taken]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) api: Option<ListenAddress>,
+    /// How long handing over may take when leaving, like 30s or 2m
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) leave_timeout: Duration,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Shows each joined system: its neighbours, for the ring the finger table as well, what it keeps, and \
+                        its counters.\n\nExample: throng status --watch"
+)]
+pub(crate) struct StatusArgs {
+    /// Show it again every second until interrupted
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Returns when the node has handed over and is gone; fails if it had to stop before all was handed \
+                        over.\n\nExample: throng leave"
+)]
+pub(crate) struct LeaveArgs {}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Returns when enough hosts have the value on their disks. The last write wins; each writer's newest \
+                        value is kept.\n\nExample: throng put motd 'hello, ring'\n\
+                        Example: throng put config - < config.toml"
+)]
+pub(crate) struct PutArgs {
+    /// The key: 1 to 255 bytes
+    #[arg(value_name = "KEY")]
+    pub(crate) key: OsString,
+    /// The value: at most 1,000 bytes; `-` reads it from standard input
+    #[arg(value_name = "VALUE", required_unless_present = "remove")]
+    pub(crate) value: Option<OsString>,
+    /// How long it is kept unless it is put again, like 90s, 15m, 24h or 7d; this node renews it while it runs
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
+    pub(crate) ttl: Duration,
+    /// Remove what this node has put under the key
+    #[arg(long, conflicts_with_all = ["value", "ttl"])]
+    pub(crate) remove: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Writes the newest value's bytes to standard output and nothing else (with --json: key, value, seq, \
+                        writer and hops). Exits with 1 if there is none.\n\nExample: throng get motd"
+)]
+pub(crate) struct GetArgs {
+    /// The key: 1 to 255 bytes
+    #[arg(value_name = "KEY")]
+    pub(crate) key: OsString,
+    /// Only what the holder of this ed25519 key (64 hexadecimal digits) has put
+    #[arg(long, value_name = "KEY")]
+    pub(crate) writer: Option<String>,
+}
+
+/// A way into the ring.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Chord {
+    /// Start one.
+    New,
+    /// Through a node of it.
+    At(Address),
+}
+
+impl FromStr for Chord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Chord, String> {
+        if text == "new" {
+            return Ok(Chord::New);
+        }
+        text.parse()
+            .map(Chord::At)
+            .map_err(|_| "write IP:PORT, [v6]:PORT or HOST:PORT, or the word new".into())
+    }
+}
+
+/// Reads a time span such as `90s`, `15m`, `24h` or `7d`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || String::from("not a time; write it like 90s, 15m, 24h or 7d");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = digits.parse().map_err(|_| wrong())?;
+    match u64::from(number) * factor {
+        0 => Err("it must be longer than nothing".into()),
+        seconds => Ok(Duration::from_secs(seconds)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_ways_into_the_ring_are_read_as_people_write_them() {
+        for (text, seconds) in [("90", 90), ("90s", 90), ("15m", 900), ("24h", 86_400), ("7d", 604_800)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "s", "0", "-1s", "1.5h", "1w", "99999999999s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert_eq!("new".parse(), Ok(Chord::New));
+        assert!(matches!("localhost:7117".parse(), Ok(Chord::At(_))));
+        assert!("New:".parse::<Chord>().is_err());
+    }
+}

@@ -1,0 +1,279 @@
+//! `throng simulate chord`: one ring, or the rows of the specification beside the published figures.
+
+use super::super::Context;
+use super::{apart, each_line, report_folder, write_report};
+use crate::cli::{RingTable, SimulateChordArgs};
+use crate::failure::Outcome;
+use crate::units;
+use serde_json::{Value, json};
+use std::time::Duration;
+use throng_node::simulate::chord::run::{RingFigures, RingPlan, Stage};
+use throng_node::simulate::chord::summary::{mean, printed, quantile};
+use throng_node::simulate::chord::{balance, churn, failure, hops, merge};
+use throng_node::simulate::memory;
+use throng_node::simulate::page::Page;
+use throng_node::simulate::plot::{Plot, Shape};
+use throng_node::simulate::table::Table;
+use throng_overlay::chord::{Config, OneHop};
+
+/// Hosts and keys of the paper's load experiment.
+const BALANCE: (u32, u32) = (10_000, 1_000_000);
+
+pub(super) fn run(args: &SimulateChordArgs, context: &Context) -> Outcome {
+    report_folder(args.report.as_deref())?;
+    if args.table.is_empty() { one_ring(args, context) } else { tables(args, context) }
+}
+
+fn one_ring(args: &SimulateChordArgs, context: &Context) -> Outcome {
+    let plan = plan(args);
+    let ((figures, plan), wall) = apart(context, move |told| {
+        let figures = plan.run(|stage| told(words(stage), json!({ "stage": format!("{stage:?}") })));
+        (figures, plan)
+    })?;
+    let (rows, object) = (rows(&plan, &figures, wall), figures_json(&plan, &figures, wall));
+    context.output.print(each_line(&rows));
+    context.output.object(&object);
+    write_report(args.report.as_deref(), &object, || page(&plan, &figures, rows))
+}
+
+fn plan(args: &SimulateChordArgs) -> RingPlan {
+    let one_hop = if args.one_hop { OneHop::default() } else { OneHop { on: 0, off: 0 } };
+    let quorum = args.replicas / 2 + 1;
+    let config = Config {
+        vnodes: args.vnodes,
+        base: args.base,
+        successors: args.successors,
+        replicas: args.replicas,
+        write_quorum: quorum,
+        read_quorum: quorum,
+        one_hop,
+        ..Config::default()
+    };
+    RingPlan {
+        nodes: args.nodes,
+        seed: args.seed,
+        bulk: args.bulk,
+        churn: args.churn,
+        fail: args.fail,
+        lookups: args.lookups,
+        values: args.values,
+        loss: args.loss,
+        config,
+    }
+}
+
+fn words(stage: Stage) -> String {
+    let count = |number: u32| units::count(number.into());
+    match stage {
+        Stage::Joining(hosts) => format!("{} hosts are joining", count(hosts)),
+        Stage::Settling => "the ring forms".into(),
+        Stage::Storing(values) => format!("{} values stored", count(values)),
+        Stage::Looking(lookups) => format!("{} keys looked up", count(lookups)),
+        Stage::Healing => "the survivors repair the ring".into(),
+        Stage::Reading(values) => format!("{} values read", count(values)),
+    }
+}
+
+/// What people are shown.
+fn rows(plan: &RingPlan, figures: &RingFigures, wall: Duration) -> Vec<(&'static str, String)> {
+    let sums = &figures.lookups;
+    let seconds = |value: Option<f64>| value.map_or(String::from("never"), |value| format!("{value:.0} s"));
+    let half = 0.5 * f64::from(plan.nodes).log2();
+    let mut rows = vec![
+        ("nodes", units::count(plan.nodes.into())),
+        ("seed", plan.seed.to_string()),
+        ("ring right after", seconds(figures.formed)),
+        ("lookups", format!("{} right of {}", units::count(right(figures)), units::count(sums.asked as u64))),
+        ("hops", format!("{}; published: half log2 N = {half:.2}", printed(&sums.hops))),
+        ("time-outs", printed(&sums.timeouts)),
+        ("wrong", sums.wrong.to_string()),
+        ("unanswered", sums.unanswered.to_string()),
+        ("latency", format!("{:.0} ms, p99 {:.0} ms", mean(&sums.millis), quantile(&sums.millis, 0.99))),
+        ("messages", format!("{:.1} a lookup", figures.messages_per_lookup)),
+        ("bytes", format!("{:.0} a lookup", figures.bytes_per_lookup)),
+        ("maintenance", format!("{:.0} B/s a host", figures.idle_bytes)),
+    ];
+    if plan.values > 0 {
+        let stored = figures.stored as u64;
+        rows.push(("values", format!("{} stored, {} lost", units::count(stored), figures.lost)));
+        rows.push(("not stored", figures.unstored.to_string()));
+    }
+    if let Some(spread) = figures.spread {
+        let text =
+            format!("p1 {:.2}, p99 {:.2}, max {:.1} times the mean", spread.p1, spread.p99, spread.max);
+        rows.push(("keys a host", text));
+    }
+    if figures.killed > 0 {
+        rows.push(("killed", units::count(figures.killed as u64)));
+        rows.push(("healed after", seconds(figures.healed)));
+    }
+    rows.extend(figures.trouble.clone().map(|trouble| ("not right", trouble)));
+    rows.extend(cost_rows(figures, wall));
+    rows
+}
+
+fn cost_rows(figures: &RingFigures, wall: Duration) -> Vec<(&'static str, String)> {
+    let memory = |bytes: Option<u64>| bytes.map_or(String::from("unknown"), units::size);
+    vec![
+        ("busiest node", units::plural(figures.busiest, "message")),
+        ("virtual time", format!("{:.0} s", figures.seconds)),
+        ("events", units::count(figures.events)),
+        ("events/s", units::count(units::per_second(figures.events, wall))),
+        ("wall clock", units::duration(wall)),
+        ("memory a node", memory(figures.bytes_per_node)),
+        ("peak memory", memory(memory::peak_resident())),
+        ("trace", format!("{:016x}", figures.trace)),
+    ]
+}
+
+fn right(figures: &RingFigures) -> u64 {
+    (figures.lookups.hops.len() - figures.lookups.wrong) as u64
+}
+
+fn figures_json(plan: &RingPlan, figures: &RingFigures, wall: Duration) -> Value {
+    let sums = &figures.lookups;
+    let spread = figures.spread;
+    let mut object = json!({
+        "system": "chord",
+        "nodes": plan.nodes,
+        "seed": plan.seed,
+        "queries": sums.asked,
+        "found": right(figures),
+        "recall": right(figures) as f64 / sums.asked.max(1) as f64,
+        "messages_per_query": figures.messages_per_lookup,
+        "bytes_per_query": figures.bytes_per_lookup,
+        "latency_ms": {
+            "mean": mean(&sums.millis), "p50": quantile(&sums.millis, 0.5), "p99": quantile(&sums.millis, 0.99),
+        },
+        "hops": {
+            "mean": mean(&sums.hops), "p1": quantile(&sums.hops, 0.01), "p99": quantile(&sums.hops, 0.99),
+        },
+        "timeouts_per_lookup": figures.timeouts(),
+        "lookups_failed": sums.unanswered + sums.wrong,
+        "lookups_wrong": sums.wrong,
+        "values_stored": figures.stored,
+        "values_lost": figures.lost,
+        "keys_per_node": spread.map(|spread| json!({
+            "mean": spread.mean, "p1": spread.p1 * spread.mean, "p99": spread.p99 * spread.mean,
+            "max": spread.max * spread.mean,
+        })),
+        "formed_seconds": figures.formed,
+        "trouble": figures.trouble,
+        "idle_bytes_per_second": figures.idle_bytes,
+        "busiest_node_messages": figures.busiest,
+        "bytes_per_node": figures.bytes_per_node,
+        "virtual_seconds": figures.seconds,
+        "events": figures.events,
+        "events_per_second": units::per_second(figures.events, wall),
+        "wall_seconds": wall.as_secs_f64(),
+        "peak_rss_bytes": memory::peak_resident(),
+        "trace": format!("{:016x}", figures.trace),
+    });
+    if figures.killed > 0 {
+        object["killed"] = figures.killed.into();
+        object["healed_seconds"] = figures.healed.into();
+    }
+    object
+}
+
+fn page(plan: &RingPlan, figures: &RingFigures, rows: Vec<(&'static str, String)>) -> Page {
+    Page {
+        title: format!("A ring of {}", units::plural(plan.nodes.into(), "node")),
+        subtitle: format!("{} lookups; throng {}", figures.lookups.asked, env!("CARGO_PKG_VERSION")),
+        rows: rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        tables: Vec::new(),
+        notes: vec!["throng simulate chord --help says what each figure means.".to_owned()],
+        plots: vec![distribution(&figures.lookups.hops)],
+    }
+}
+
+/// How many lookups took how many hops.
+fn distribution(hops: &[u8]) -> Plot {
+    let most = hops.last().copied().unwrap_or(1);
+    let count = |hop: u8| hops.iter().filter(|taken| **taken == hop).count() as f64;
+    let bars: Vec<_> =
+        (0..=most).map(|hop| (f64::from(hop) - 0.5, f64::from(hop) + 0.5, count(hop))).collect();
+    let tallest = bars.iter().map(|bar| bar.2).fold(1.0, f64::max);
+    Plot {
+        title: "Hops".into(),
+        caption: "Lookups by the number of nodes contacted.".into(),
+        x_label: "nodes contacted, the owner included".into(),
+        y_label: "lookups".into(),
+        x: (-0.5, f64::from(most) + 0.5),
+        y: (0.0, tallest * 1.05),
+        shape: Shape::Bars(bars),
+        marks: Vec::new(),
+    }
+}
+
+/// A measured row: its table, plots, and whether the targets were met.
+type Measured = (Table, Vec<Plot>, bool);
+
+fn tables(args: &SimulateChordArgs, context: &Context) -> Outcome {
+    let (seed, nodes, lookups) = (args.seed, args.nodes, args.lookups);
+    let chosen = args.table.clone();
+    let (measured, wall) = apart(context, move |told| {
+        let mut measured: Vec<Measured> = Vec::new();
+        let mut say = |words: String| told(words, json!({}));
+        if RingTable::T1.wanted(&chosen) {
+            measured.push(hops::table(seed, nodes, lookups, |nodes| say(format!("t1: {nodes} nodes"))));
+        }
+        if RingTable::T3.wanted(&chosen) {
+            measured.push((balance::owned(seed, BALANCE.0, BALANCE.1), Vec::new(), true));
+        }
+        if RingTable::T4.wanted(&chosen) {
+            measured.push((balance::stored(seed, BALANCE.0, BALANCE.1), Vec::new(), true));
+        }
+        if RingTable::T6.wanted(&chosen) {
+            measured.push(failure::table(seed, lookups, |share| say(format!("t6: {share} dead"))));
+        }
+        if RingTable::T7.wanted(&chosen) {
+            let (table, holds) = failure::healing(seed, |share| say(format!("t7: {share} dead")));
+            measured.push((table, Vec::new(), holds));
+        }
+        if RingTable::T9.wanted(&chosen) {
+            measured.push(churn::table(seed, lookups, |rate, going| say(format!("t9: {rate} {going:?}"))));
+        }
+        if RingTable::T17.wanted(&chosen) {
+            let (table, holds) = merge::table(seed, |sizes| say(format!("t17: {sizes}")));
+            measured.push((table, Vec::new(), holds));
+        }
+        measured
+    })?;
+    tell_tables(args, context, measured, wall)
+}
+
+fn tell_tables(
+    args: &SimulateChordArgs,
+    context: &Context,
+    measured: Vec<Measured>,
+    wall: Duration,
+) -> Outcome {
+    for (table, _, _) in &measured {
+        context.output.print(format_args!("{}\n{}\n", table.text(), table.caption));
+    }
+    let objects: Vec<Value> = measured
+        .iter()
+        .map(|(table, _, holds)| json!({ "title": table.title, "head": table.head, "rows": table.rows, "holds": holds }))
+        .collect();
+    let object = json!({
+        "system": "chord", "seed": args.seed, "tables": objects, "wall_seconds": wall.as_secs_f64(),
+        "peak_rss_bytes": memory::peak_resident(),
+    });
+    context.output.object(&object);
+    write_report(args.report.as_deref(), &object, || {
+        let (mut tables, mut plots) = (Vec::new(), Vec::new());
+        for (table, drawn, _) in measured {
+            tables.push(table);
+            plots.extend(drawn);
+        }
+        Page {
+            title: "The ring beside its published figures".into(),
+            subtitle: format!("seed {}, throng {}", args.seed, env!("CARGO_PKG_VERSION")),
+            rows: vec![("wall clock".into(), units::duration(wall))],
+            tables,
+            notes: Vec::new(),
+            plots,
+        }
+    })
+}

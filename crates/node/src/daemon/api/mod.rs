@@ -1,0 +1,51 @@
+//! The HTTP API: JSON over HTTP/1.1, on loopback unless told otherwise.
+//!
+//! Every request needs the token of `node.json` as `Authorization: Bearer …`; before that is looked at, Host and Origin
+//! must be ours ([`guard`]). Answers are objects; an error is `{"error": "one line"}` with a fitting status; what comes
+//! bit by bit is one object a line (`application/x-ndjson`). Paths carry the version: `/api/v1/…`.
+
+mod answer;
+mod guard;
+mod routes;
+mod serve;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use serve::Server;
+
+use super::request::{Reply, Request};
+use answer::ApiError;
+use guard::Token;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// What every handler has.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    requests: mpsc::Sender<Request>,
+    token: Arc<Token>,
+}
+
+impl Shared {
+    /// Answers through this queue those who know this token.
+    pub(crate) fn new(requests: mpsc::Sender<Request>, token: &str) -> Shared {
+        Shared { requests, token: Arc::new(Token::new(token)) }
+    }
+
+    /// Asks the node and waits for its answer.
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, ApiError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(request(reply))?;
+        match answer.await {
+            Ok(answer) => answer.map_err(ApiError::from),
+            Err(_) => Err(ApiError::stopping()),
+        }
+    }
+
+    fn send(&self, request: Request) -> Result<(), ApiError> {
+        self.requests.try_send(request).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => ApiError::busy(),
+            mpsc::error::TrySendError::Closed(_) => ApiError::stopping(),
+        })
+    }
+}

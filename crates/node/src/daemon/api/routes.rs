@@ -1,0 +1,113 @@
+//! The paths of version 1.
+
+use super::answer::{self, ApiError};
+use super::{Shared, guard};
+use crate::daemon::report::{GetRequest, NodeStatus, PutRequest};
+use crate::daemon::request;
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// The longest body; the largest value of the ring, 64 KiB, fits in base64.
+const MAX_BODY: usize = 128 << 10;
+/// How long a body may take to come.
+const BODY_TIME: Duration = Duration::from_secs(10);
+/// How often the status is sent to those who watch it.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// All paths, behind the guard.
+pub(super) fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/status/watch", get(watch))
+        .route("/api/v1/put", post(put))
+        .route("/api/v1/get", post(read))
+        .route("/api/v1/leave", post(leave))
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(shared.clone(), guard::guard))
+        .with_state(shared)
+}
+
+async fn status(State(shared): State<Shared>) -> Result<Response, ApiError> {
+    let status = shared.ask(request::Request::Status).await?;
+    Ok(answer::object(StatusCode::OK, &status))
+}
+
+/// The status now and once a second, one object a line.
+async fn watch(State(shared): State<Shared>) -> Result<Response, ApiError> {
+    let (lines, receiver) = mpsc::channel::<NodeStatus>(1);
+    let first = shared.ask(request::Request::Status).await?;
+    tokio::spawn(async move {
+        let mut next = Ok(first);
+        // Ends with the node, or when nobody reads any more.
+        while let Ok(status) = next {
+            if lines.send(status).await.is_err() {
+                break;
+            }
+            tokio::select! {
+                () = lines.closed() => break,
+                () = tokio::time::sleep(WATCH) => {}
+            }
+            next = shared.ask(request::Request::Status).await;
+        }
+    });
+    Ok(answer::lines(receiver))
+}
+
+async fn put(State(shared): State<Shared>, request: Request) -> Result<Response, ApiError> {
+    let put: PutRequest = body(request).await?;
+    respond(shared.ask(|reply| request::Request::Put(put, reply)).await)
+}
+
+async fn read(State(shared): State<Shared>, request: Request) -> Result<Response, ApiError> {
+    let get: GetRequest = body(request).await?;
+    respond(shared.ask(|reply| request::Request::Get(get, reply)).await)
+}
+
+/// Its steps, one object a line, until the node is gone.
+async fn leave(State(shared): State<Shared>) -> Result<Response, ApiError> {
+    let (tell, steps) = mpsc::channel(request::LEAVE_STEPS);
+    shared.send(request::Request::Leave(tell))?;
+    Ok(answer::lines(steps))
+}
+
+async fn unknown() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "there is no such path; this is version 1, below /api/v1/")
+}
+
+async fn wrong_method() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not answer that method")
+}
+
+fn respond<T: Serialize>(result: Result<T, ApiError>) -> Result<Response, ApiError> {
+    result.map(|object| answer::object(StatusCode::OK, &object))
+}
+
+/// The request's body as an object.
+async fn body<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    if kind.split(';').next().map(str::trim) != Some("application/json") {
+        return Err(ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send JSON: Content-Type: application/json",
+        ));
+    }
+    let bytes = tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), MAX_BODY)).await;
+    let bytes =
+        bytes.map_err(|_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?;
+    let bytes = bytes.map_err(|_| {
+        let reason = format!("the body is longer than {MAX_BODY} bytes or did not come whole");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, reason)
+    })?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, format!("not the JSON expected: {error}")))
+}

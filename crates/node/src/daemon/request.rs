@@ -1,0 +1,58 @@
+//! What the API asks of the node: one queue, answered in the order of being done.
+
+use super::report::{GetAnswer, GetRequest, LeaveStep, NodeStatus, PutAnswer, PutRequest};
+use tokio::sync::{mpsc, oneshot};
+
+/// Requests that may wait for the node's attention; more are told that it is busy.
+pub(crate) const QUEUE: usize = 256;
+
+/// Steps of leaving that may wait for who reads them slowly; there are two and one a system.
+pub(crate) const LEAVE_STEPS: usize = 32;
+
+/// Where an answer goes.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, Refused>>;
+
+/// One request.
+pub(crate) enum Request {
+    /// How the node stands.
+    Status(Reply<NodeStatus>),
+    /// Store in the ring.
+    Put(PutRequest, Reply<PutAnswer>),
+    /// Read from the ring.
+    Get(GetRequest, Reply<GetAnswer>),
+    /// Hand over and stop, telling the steps.
+    Leave(mpsc::Sender<LeaveStep>),
+}
+
+/// Why a request was not done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Refused {
+    pub(crate) why: Why,
+    /// One line for people.
+    pub(crate) reason: String,
+}
+
+/// The kinds of refusal, as HTTP tells them apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Why {
+    /// The request makes no sense: 400.
+    Wrong,
+    /// There is no such thing: 404.
+    Absent,
+    /// It does not fit how things stand: 409.
+    Conflict,
+    /// Too long: 413.
+    TooLarge,
+    /// A quota: 429.
+    OverQuota,
+    /// Not now: 503.
+    Busy,
+    /// Others did not answer: 504.
+    Unanswered,
+}
+
+impl Refused {
+    pub(crate) fn new(why: Why, reason: impl std::fmt::Display) -> Refused {
+        Refused { why, reason: reason.to_string() }
+    }
+}

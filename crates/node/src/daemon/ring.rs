@@ -1,0 +1,176 @@
+//! The ring as a system of the node: how it is entered, how it stands, whom to ask after a restart.
+
+use super::describe;
+use super::report::{Standing, SystemStatus};
+use super::system::{Database, LocalWork, News, System, Teller};
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use throng_machine::Endpoint;
+use throng_overlay::chord::{Chord, Failure, Put, Start, Want};
+use throng_overlay::discovery;
+use throng_runtime::ring::{Got, Kept, Ring, RingConfig, RingError, Told};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::spawn_local;
+
+/// The system's name.
+pub(crate) const NAME: &str = "chord";
+/// How often those we know are written down for the next start.
+const CONTACTS_EVERY: Duration = Duration::from_secs(30);
+/// How long those we knew may take to answer before `new` makes a ring of our own.
+const REJOIN: Duration = Duration::from_secs(15);
+/// After so long without an answer a person is told.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// How the ring is entered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Entry {
+    /// As the first node, unless those it knew in an earlier run still answer.
+    New,
+    /// Through any of these.
+    Through(Vec<SocketAddr>),
+}
+
+/// A node of the ring.
+pub(crate) struct RingSystem {
+    ring: Ring<Chord>,
+    standing: Rc<Cell<Standing>>,
+}
+
+impl RingSystem {
+    /// Listens, restores and begins to enter.
+    pub(crate) fn start(
+        config: &RingConfig,
+        entry: Entry,
+        machine: impl FnOnce(SocketAddr) -> Chord,
+        teller: Teller,
+    ) -> Result<Rc<RingSystem>, RingError> {
+        let (ring, told) = Ring::start(config, machine)?;
+        let standing = Rc::new(Cell::new(Standing::Joining));
+        let system = Rc::new(RingSystem { ring, standing });
+        spawn_local(Rc::clone(&system).listen(told, teller.clone()));
+        spawn_local(Rc::clone(&system).enter(entry, teller));
+        spawn_local(Rc::clone(&system).remember());
+        Ok(system)
+    }
+
+    /// Where it listens.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.ring.local_addr()
+    }
+
+    async fn enter(self: Rc<Self>, entry: Entry, teller: Teller) {
+        let known = self.ring.contacts().iter().copied();
+        let endpoints = |of: &mut dyn Iterator<Item = SocketAddr>| of.map(Endpoint::from).collect::<Vec<_>>();
+        match entry {
+            Entry::New if self.ring.contacts().is_empty() => self.ring.begin(Start::New),
+            Entry::New => {
+                self.ring.begin(Start::Join(endpoints(&mut known.into_iter())));
+                tokio::time::sleep(REJOIN).await;
+                if self.standing.get() == Standing::Joining {
+                    teller.tell(News::Notice("none of those it knew answers; starting a new ring".into()));
+                    self.ring.begin(Start::New);
+                }
+            }
+            Entry::Through(given) => {
+                let all = given.iter().copied().chain(known);
+                self.ring.begin(Start::Join(endpoints(&mut all.into_iter())));
+                while self.standing.get() == Standing::Joining {
+                    tokio::time::sleep(SILENCE).await;
+                    if self.standing.get() == Standing::Joining {
+                        let asked = given.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ");
+                        let line = format!(
+                            "no answer from {asked} yet; check the address and that it is in a ring; still trying"
+                        );
+                        teller.tell(News::Notice(line));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn listen(self: Rc<Self>, mut told: UnboundedReceiver<Told>, teller: Teller) {
+        while let Some(told) = told.recv().await {
+            match told {
+                Told::Isolated => {
+                    self.standing.set(Standing::Isolated);
+                    teller.tell(News::Isolated);
+                }
+                Told::Disk(Some(line)) => teller.tell(News::Notice(line)),
+                Told::Disk(None) => teller.tell(News::Notice("the disk takes records again".into())),
+                Told::Discovery(event) => {
+                    match event {
+                        discovery::Event::Joined => self.standing.set(Standing::Joined),
+                        discovery::Event::Left => self.standing.set(Standing::Left),
+                        _ => {}
+                    }
+                    teller.tell(News::Discovery(event));
+                }
+            }
+        }
+    }
+
+    /// Writes down whom it knows, now and then.
+    async fn remember(self: Rc<Self>) {
+        let mut last = self.ring.contacts().to_vec();
+        loop {
+            tokio::time::sleep(CONTACTS_EVERY).await;
+            self.write_down(&mut last);
+        }
+    }
+
+    fn write_down(&self, last: &mut Vec<SocketAddr>) {
+        let mut known: Vec<_> =
+            self.ring.look(Chord::acquaintances).iter().map(Endpoint::socket_addr).collect();
+        known.sort_unstable();
+        known.dedup();
+        // Alone, it had better ask those it knew before.
+        if !known.is_empty() && known != *last {
+            self.ring.keep_contacts(known.clone());
+            *last = known;
+        }
+    }
+}
+
+impl System for RingSystem {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn status(&self) -> SystemStatus {
+        SystemStatus::Chord(Box::new(describe::ring(&self.ring, self.standing.get())))
+    }
+
+    fn command(&self, command: discovery::Command) {
+        match command {
+            discovery::Command::Leave => {
+                self.write_down(&mut Vec::new());
+                self.standing.set(Standing::Leaving);
+                self.ring.leave();
+            }
+            command => self.ring.discover(command),
+        }
+    }
+
+    fn database(&self) -> Option<&dyn Database> {
+        Some(self)
+    }
+
+    fn close(&self) -> LocalWork<()> {
+        let ring = self.ring.clone();
+        Box::pin(async move { ring.flush().await })
+    }
+}
+
+impl Database for RingSystem {
+    fn put(&self, put: Put) -> LocalWork<Result<Kept, Failure>> {
+        let ring = self.ring.clone();
+        Box::pin(async move { ring.put(put).await })
+    }
+
+    fn get(&self, want: Want) -> LocalWork<Result<Got, Failure>> {
+        let ring = self.ring.clone();
+        Box::pin(async move { ring.get(want).await })
+    }
+}

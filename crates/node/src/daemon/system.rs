@@ -1,0 +1,66 @@
+//! What the node asks of each overlay it has joined, in the words all of them share.
+
+use super::report::SystemStatus;
+use std::pin::Pin;
+use throng_overlay::chord::{Failure, Put, Want};
+use throng_overlay::discovery;
+use throng_runtime::ring::{Got, Kept};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Work on the node's thread.
+pub(crate) type LocalWork<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// One overlay the node takes part in, from the moment it begins to join. It lives on the node's thread and tells its
+/// news through the [`Teller`] it was started with.
+pub(crate) trait System {
+    /// Its name, as `--in` and the status have it.
+    fn name(&self) -> &'static str;
+    /// All that a person may want to see.
+    fn status(&self) -> SystemStatus;
+    /// Leave, publish, withdraw, find, cancel; what comes of it is told as [`News::Discovery`].
+    fn command(&self, command: discovery::Command);
+    /// The overlay as a database of (key, value) pairs, if it is one.
+    fn database(&self) -> Option<&dyn Database>;
+    /// Brings to the disk what is to outlive the process.
+    fn close(&self) -> LocalWork<()>;
+}
+
+/// An overlay that keeps values under names.
+pub(crate) trait Database {
+    /// Stores; done once the write quorum has it.
+    fn put(&self, put: Put) -> LocalWork<Result<Kept, Failure>>;
+    /// Reads.
+    fn get(&self, want: Want) -> LocalWork<Result<Got, Failure>>;
+}
+
+/// What a system tells the node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum News {
+    /// Of joining, leaving, publications and searches.
+    Discovery(discovery::Event),
+    /// It has lost everyone it knew and looks for them again.
+    Isolated,
+    /// A line that a person may want to act on.
+    Notice(String),
+}
+
+/// News with the name of the system they are of.
+pub(crate) type Told = (&'static str, News);
+
+/// Tells the node news under the system's name.
+#[derive(Clone)]
+pub(crate) struct Teller {
+    name: &'static str,
+    news: UnboundedSender<Told>,
+}
+
+impl Teller {
+    pub(crate) fn new(name: &'static str, news: UnboundedSender<Told>) -> Teller {
+        Teller { name, news }
+    }
+
+    pub(crate) fn tell(&self, news: News) {
+        // Nobody listens any more at the end of the program.
+        let _ = self.news.send((self.name, news));
+    }
+}

@@ -1,0 +1,110 @@
+//! The node's status as people read it.
+
+use super::report::{Finger, Neighbour, NodeStatus, Place, RingStatus, Standing, SystemStatus};
+use crate::{text, units};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Digits of an id that tell nodes apart at a glance.
+const SHORT_ID: usize = 12;
+
+/// What is said when a system has been entered: a line, and the same as JSON.
+pub(crate) fn joined(status: &SystemStatus) -> (String, Value) {
+    match status {
+        SystemStatus::Chord(ring) => {
+            let id = ring.nodes.first().map_or("", |place| place.id.as_str());
+            let line = format!("chord: joined at {} as {}", ring.address, short(id));
+            (line, json!({ "system": "chord", "address": ring.address, "id": id, "mode": ring.mode }))
+        }
+        SystemStatus::Unknown => ("joined".into(), json!({})),
+    }
+}
+
+/// The whole status, several lines.
+pub(crate) fn status(status: &NodeStatus) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        out,
+        "throng {}, process {}, up {}, API on http://{}{}",
+        text::line(&status.version),
+        status.pid,
+        units::duration(Duration::from_secs(status.uptime_seconds)),
+        status.api,
+        if status.leaving { ", leaving" } else { "" },
+    );
+    for system in &status.systems {
+        match system {
+            SystemStatus::Chord(status) => ring(&mut out, status),
+            SystemStatus::Unknown => out.push_str("a system that this version does not know\n"),
+        }
+    }
+    for notice in &status.notices {
+        let _ = writeln!(out, "! {}", text::line(notice));
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+fn ring(out: &mut String, status: &RingStatus) {
+    let standing = match status.standing {
+        Standing::Joining => "joining",
+        Standing::Joined => "joined",
+        Standing::Isolated => "isolated, looking for the others",
+        Standing::Leaving => "leaving",
+        Standing::Left => "left",
+    };
+    let nodes = units::plural(status.estimated_nodes, "node");
+    let mode = text::line(&status.mode);
+    let _ = writeln!(out, "chord: {standing}, mode {mode}, about {nodes}, reached at {}", status.address);
+    status.nodes.iter().for_each(|at| place(out, at));
+    let traffic = &status.traffic;
+    let _ = writeln!(
+        out,
+        "  received {}, sent {} ({} and {} datagrams)",
+        units::size(traffic.bytes_in),
+        units::size(traffic.bytes_out),
+        units::count(traffic.datagrams_in),
+        units::count(traffic.datagrams_out),
+    );
+    if let Some(disk) = &status.disk {
+        let _ = writeln!(out, "  ! {}", text::line(disk));
+    }
+    let counted = status.counters.iter().filter(|(_, count)| **count > 0);
+    let counted: Vec<_> =
+        counted.map(|(name, count)| format!("{} {}", text::line(name), units::count(*count))).collect();
+    if !counted.is_empty() {
+        let _ = writeln!(out, "  counted: {}", counted.join(", "));
+    }
+}
+
+fn place(out: &mut String, place: &Place) {
+    let role = match (&place.predecessor, place.active) {
+        (_, false) => "owns no keys yet".to_owned(),
+        (None, true) => "owns all keys".to_owned(),
+        (Some(before), true) => format!("owns the keys after {} up to itself", short(&before.id)),
+    };
+    let _ = writeln!(out, "  node {} (number {}), {role}", text::line(&place.id), place.index);
+    if let Some(before) = &place.predecessor {
+        let _ = writeln!(out, "    predecessor   {}", neighbour(before));
+    }
+    for (number, after) in (1..).zip(&place.successors) {
+        let _ = writeln!(out, "    successor {number:<3} {}", neighbour(after));
+    }
+    if !place.fingers.is_empty() {
+        out.push_str("    finger i       start = n + 2^(i-1)   node = the first at or after the start\n");
+    }
+    for Finger { i, through, start, node } in &place.fingers {
+        let rows = if i == through { i.to_string() } else { format!("{i}-{through}") };
+        let _ = writeln!(out, "      {rows:<12} {:<21} {}", format!("{}…", short(start)), neighbour(node));
+    }
+}
+
+fn neighbour(node: &Neighbour) -> String {
+    format!("{}… {}", short(&node.id), node.address)
+}
+
+fn short(id: &str) -> String {
+    text::line(id.get(..SHORT_ID).unwrap_or(id))
+}

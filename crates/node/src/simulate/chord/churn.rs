@@ -1,0 +1,258 @@
+//! T8, T9 and T10: nodes come and go while others look keys up (Table III of the paper).
+
+use super::summary::{Lookups, mean, printed};
+use super::world::World;
+use crate::simulate::plot::{Plot, Shape};
+use crate::simulate::table::Table;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use throng_machine::{Entropy, SplitMix64};
+use throng_overlay::chord::{Config, LookupMode, OneHop, Timers};
+use throng_sim::{HostId, Latency, Network};
+use throng_wire::chord::RingId;
+
+/// How nodes go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Going {
+    /// They say goodbye.
+    Leaving,
+    /// Their power fails.
+    Crashing,
+}
+
+/// One run of Table III.
+#[derive(Clone, Debug)]
+pub struct Churn {
+    /// Nodes at the start.
+    pub nodes: u32,
+    /// Joins a second, and as many goings.
+    pub rate: f64,
+    /// How they go.
+    pub going: Going,
+    /// Lookups, one a second.
+    pub lookups: u32,
+    /// How the ring is run.
+    pub config: Config,
+    /// The network.
+    pub network: Network,
+    /// All randomness comes from it.
+    pub seed: u64,
+}
+
+impl Churn {
+    /// The table's settings: 1,000 nodes, lists of 20, stabilisation every 15 to 45 s, packets delayed by 50 ms on
+    /// average.
+    pub fn published(seed: u64, rate: f64, going: Going, lookups: u32) -> Churn {
+        let s = Duration::from_secs;
+        let config = Config {
+            base: 2,
+            vnodes: 1,
+            successors: Some(20),
+            timers: Timers { stabilise: (s(15), s(45)), ..Timers::default() },
+            one_hop: OneHop { on: 0, off: 0 },
+            ..Config::default()
+        };
+        let ms = Duration::from_millis;
+        let network = Network { latency: Latency::Uniform { min: ms(5), max: ms(95) }, ..Network::default() };
+        Churn { nodes: 1_000, rate, going, lookups, config, network, seed }
+    }
+
+    /// Runs it: a minute to settle, then lookups while nodes come and go.
+    pub fn run(&self) -> Churned {
+        let mut world = World::new(self.seed, self.config.clone(), self.network.clone());
+        world.bulk(self.nodes, Some(Duration::from_millis(100)), &BTreeSet::new());
+        let mut rng = SplitMix64::new(SplitMix64::mix(self.seed, 0x6368_7572));
+        let mut flows = [Poisson::new(self.rate), Poisson::new(self.rate)];
+        let tick = Duration::from_millis(100);
+        let (mut sums, mut open) = (Lookups::default(), Vec::new());
+        let end = 60 + self.lookups;
+        for tenth in 0..u64::from(end) * 10 {
+            for _ in 0..flows[0].due(&mut rng, tick) {
+                world.join();
+            }
+            for _ in 0..flows[1].due(&mut rng, tick) {
+                self.go(&mut world);
+            }
+            if tenth % 10 == 0 && tenth >= 600 {
+                let (number, key) = world.look(LookupMode::Recursive);
+                open.push((number, key));
+            }
+            world.run(tick);
+            judge(&mut world, &mut sums, &mut open);
+        }
+        world.run(Duration::from_secs(10));
+        judge(&mut world, &mut sums, &mut open);
+        sums.asked = self.lookups as usize;
+        sums.unanswered += open.len();
+        sums.sort();
+        Churned { lookups: sums, live: world.live().len() as u32 }
+    }
+
+    fn go(&self, world: &mut World) {
+        let Some(host) = world.any().filter(|_| world.live().len() > 1) else { return };
+        match self.going {
+            Going::Leaving => world.leave(host),
+            Going::Crashing => world.crash(host),
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Churned {
+    /// The lookups.
+    pub lookups: Lookups,
+    /// Nodes at the end.
+    pub live: u32,
+}
+
+/// Arrivals of a Poisson process.
+pub(super) struct Poisson {
+    rate: f64,
+    left: f64,
+}
+
+impl Poisson {
+    pub(super) fn new(rate: f64) -> Poisson {
+        Poisson { rate, left: 0.0 }
+    }
+
+    /// How many arrive within that time.
+    pub(super) fn due(&mut self, rng: &mut SplitMix64, time: Duration) -> u32 {
+        if self.rate <= 0.0 {
+            return 0;
+        }
+        let mut count = 0;
+        self.left -= time.as_secs_f64();
+        while self.left <= 0.0 {
+            let uniform = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+            self.left += -(1.0 - uniform).ln() / self.rate;
+            count += 1;
+        }
+        count
+    }
+}
+
+/// Judges answers within a tenth of a second of their coming: the node named must be active and own the key.
+fn judge(world: &mut World, sums: &mut Lookups, open: &mut Vec<(u32, RingId)>) {
+    let book = std::mem::take(&mut world.book.borrow_mut().lookups);
+    for (number, _, measured, _) in book {
+        let Some(index) = open.iter().position(|(asked, _)| *asked == number) else { continue };
+        let (_, key) = open.swap_remove(index);
+        match measured {
+            None => sums.unanswered += 1,
+            Some(measured) => {
+                sums.add(&measured);
+                sums.wrong += usize::from(!owns(world, &measured.owner.endpoint, key));
+            }
+        }
+    }
+}
+
+/// Whether the host at an address has an active node whose range holds the key. One that is gone by now is asked for
+/// what it last held: it was the owner when it answered.
+fn owns(world: &World, at: &throng_machine::Endpoint, key: RingId) -> bool {
+    let Some(host) = super::world::host_of(*at) else { return false };
+    if !world.sim.is_up(HostId(host)) {
+        return true;
+    }
+    let chord = world.sim.app(HostId(host)).chord();
+    (0..chord.vnode_count())
+        .filter_map(|vnode| chord.view(vnode))
+        .any(|view| view.claim.owns(view.me.id, key))
+}
+
+/// Table III: rate, path, time-outs, failures of 10,000.
+const PUBLISHED: [(f64, &str, &str, u32); 8] = [
+    (0.05, "3.90 (1,9)", "0.05 (0,2)", 0),
+    (0.10, "3.83 (1,9)", "0.11 (0,2)", 0),
+    (0.15, "3.84 (1,9)", "0.16 (0,2)", 2),
+    (0.20, "3.81 (1,9)", "0.23 (0,3)", 5),
+    (0.25, "3.83 (1,9)", "0.30 (0,3)", 6),
+    (0.30, "3.91 (1,9)", "0.34 (0,4)", 8),
+    (0.35, "3.94 (1,10)", "0.42 (0,4)", 16),
+    (0.40, "4.06 (1,10)", "0.46 (0,5)", 15),
+];
+
+/// T9 for both ways of going.
+pub fn table(seed: u64, lookups: u32, mut progress: impl FnMut(f64, Going)) -> (Table, Vec<Plot>, bool) {
+    let mut table = Table::new(
+        "T9: nodes come and go (per second, each way) while one key is looked up every second",
+        "1,000 nodes, lists of 20, base 2, stabilisation every 15 to 45 s. Nodes contacted and time-outs a lookup, mean \
+         (1st, 99th percentile). Published failures are of 10,000 lookups, with voluntary leaves only. Target: none \
+         wrong, none unanswered; time-outs at most 0.15 at 0.40.",
+        &[
+            "rate",
+            "goes by",
+            "path",
+            "published",
+            "time-outs",
+            "published",
+            "wrong",
+            "unanswered",
+            "published",
+            "holds",
+        ],
+    );
+    let (mut ours, mut paper, mut holds) = (Vec::new(), Vec::new(), true);
+    for (rate, path, timeouts, failures) in PUBLISHED {
+        for going in [Going::Leaving, Going::Crashing] {
+            progress(rate, going);
+            let churned = Churn::published(seed, rate, going, lookups).run();
+            let sums = &churned.lookups;
+            let good = sums.wrong + sums.unanswered == 0 && (rate < 0.4 || mean(&sums.timeouts) <= 0.15);
+            holds &= good;
+            table.row([
+                format!("{rate:.2}"),
+                format!("{going:?}").to_lowercase(),
+                printed(&sums.hops),
+                path.to_owned(),
+                printed(&sums.timeouts),
+                timeouts.to_owned(),
+                sums.wrong.to_string(),
+                sums.unanswered.to_string(),
+                failures.to_string(),
+                if good { "yes" } else { "NO" }.to_owned(),
+            ]);
+            if going == Going::Crashing {
+                ours.push((rate, mean(&sums.timeouts)));
+            }
+        }
+        let published = timeouts.split(' ').next().and_then(|mean| mean.parse().ok()).unwrap_or(0.0);
+        paper.push((rate, published));
+    }
+    let plot = Plot {
+        title: "Time-outs under churn".into(),
+        caption: "Mean number of silent nodes a lookup meets while nodes join and crash.".into(),
+        x_label: "joins and crashes a second".into(),
+        y_label: "time-outs a lookup".into(),
+        x: (0.0, 0.45),
+        y: (0.0, 0.6),
+        shape: Shape::Lines(vec![
+            ("measured, crashes".into(), ours),
+            ("published (2003), leaves".into(), paper),
+        ]),
+        marks: Vec::new(),
+    };
+    (table, vec![plot], holds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_lookup_is_wrong_or_lost_while_nodes_come_and_crash() {
+        let churn = Churn { nodes: 100, ..Churn::published(1, 0.1, Going::Crashing, 120) };
+        let churned = churn.run();
+        assert_eq!((churned.lookups.wrong, churned.lookups.unanswered), (0, 0), "{:?}", churned.lookups);
+        assert!((80..120).contains(&churned.live), "{}", churned.live);
+    }
+
+    #[test]
+    fn flows_add_up_to_the_rate() {
+        let (mut flows, mut rng) = (Poisson::new(0.4), SplitMix64::new(1));
+        let sum: u32 = (0..100_000).map(|_| flows.due(&mut rng, Duration::from_millis(100))).sum();
+        assert!((3_800..4_200).contains(&sum), "{sum}");
+    }
+}

@@ -1,0 +1,143 @@
+//! A host of a simulated ring: its machine, a disk that keeps records, and the book that all write their results into.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use throng_machine::{Endpoint, Instant};
+use throng_overlay::chord::{Change, Chord, Command, Config, Event, Failure, Host, Measured, Start, Value};
+use throng_sim::{App, HostIo};
+
+/// The port of every simulated host.
+pub const PORT: u16 = 4_000;
+
+/// Results of all hosts, in the order in which they came.
+#[derive(Default, Debug)]
+pub struct Book {
+    /// Measured lookups: number, who asked, the answer, when it came.
+    pub lookups: Vec<(u32, u32, Option<Measured>, Instant)>,
+    /// Puts: ticket, copies acknowledged or why not, when.
+    pub puts: Vec<(u32, Result<u32, Failure>, Instant)>,
+    /// Gets: ticket, the newest value or why there is none, when.
+    pub gets: Vec<(u32, Result<Option<Value>, Failure>, Instant)>,
+    /// Hosts that became members.
+    pub joined: u32,
+    /// Hosts that took their leave.
+    pub left: u32,
+}
+
+/// How a host enters when it starts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Entry {
+    /// It is a member already ([`Chord::bulk`]).
+    Member,
+    /// The first of a ring.
+    First,
+    /// Through these.
+    Through(Vec<Endpoint>),
+}
+
+/// Gets are told from puts by this bit of their tickets.
+pub const GET: u32 = 1 << 31;
+
+/// Encoded records by their ids, with the ends of their lives.
+type Disk = BTreeMap<[u8; 32], (Vec<u8>, Instant)>;
+
+/// One host.
+pub struct RingHost {
+    machine: Chord,
+    config: Arc<Config>,
+    at: Endpoint,
+    entry: Entry,
+    starts: u32,
+    /// Records on its disk, with the end of their life; most hosts have none.
+    disk: Option<Box<Disk>>,
+    book: Rc<RefCell<Book>>,
+}
+
+impl RingHost {
+    /// A host with a machine that is a member already.
+    pub fn member(machine: Chord, config: Arc<Config>, at: Endpoint, book: Rc<RefCell<Book>>) -> RingHost {
+        RingHost { machine, config, at, entry: Entry::Member, starts: 0, disk: None, book }
+    }
+
+    /// A host that joins when it starts.
+    pub fn joining(config: Arc<Config>, at: Endpoint, entry: Entry, book: Rc<RefCell<Book>>) -> RingHost {
+        let machine = Chord::new(Arc::clone(&config), &Host::at(at, 1));
+        RingHost { machine, config, at, entry, starts: 0, disk: None, book }
+    }
+
+    /// Its machine.
+    pub fn chord(&self) -> &Chord {
+        &self.machine
+    }
+
+    /// Through whom it enters when it starts again.
+    pub fn enter_through(&mut self, entry: Entry) {
+        self.entry = entry;
+    }
+
+    fn persist(&mut self, changes: Vec<Change>, now: Instant) {
+        let disk = self.disk.get_or_insert_default();
+        for change in changes {
+            match change {
+                Change::Write { id, record, remaining } => {
+                    disk.insert(id, (record, now + Duration::from_secs(remaining.into())));
+                }
+                Change::Remove { id } => drop(disk.remove(&id)),
+            }
+        }
+    }
+}
+
+impl App for RingHost {
+    type Machine = Chord;
+
+    fn machine(&mut self) -> &mut Chord {
+        &mut self.machine
+    }
+
+    fn on_start(&mut self, io: &mut HostIo<'_, Self>) {
+        self.starts += 1;
+        let start = match &self.entry {
+            Entry::Member if self.starts == 1 => return,
+            Entry::Member => Start::Join(Vec::new()),
+            Entry::First => Start::New,
+            Entry::Through(known) => Start::Join(known.clone()),
+        };
+        for (record, end) in self.disk.iter().flat_map(|disk| disk.values()) {
+            let remaining = end.since(io.now()).as_secs() as u32;
+            io.command(Command::Restore { record: record.clone(), remaining });
+        }
+        io.command(Command::Start(start));
+    }
+
+    fn on_stop(&mut self) {
+        self.machine = Chord::new(Arc::clone(&self.config), &Host::at(self.at, self.starts + 1));
+    }
+
+    fn on_event(&mut self, event: Event, io: &mut HostIo<'_, Self>) {
+        let (now, host) = (io.now(), io.host().0);
+        let mut book = self.book.borrow_mut();
+        match event {
+            Event::Measured { number, measured } => book.lookups.push((number, host, measured, now)),
+            Event::Stored { ticket, copies, .. } => book.puts.push((ticket.0, Ok(copies), now)),
+            Event::Got { ticket, values, .. } => {
+                book.gets.push((ticket.0, Ok(values.into_iter().next()), now));
+            }
+            Event::Failed { ticket, failure } if ticket.0 & GET == 0 => {
+                book.puts.push((ticket.0, Err(failure), now));
+            }
+            Event::Failed { ticket, failure } => book.gets.push((ticket.0, Err(failure), now)),
+            Event::Joined => book.joined += 1,
+            Event::Left => book.left += 1,
+            Event::Persist(id, changes) => {
+                drop(book);
+                self.persist(changes, now);
+                io.command(Command::Persisted(id, true));
+            }
+            Event::Isolated | Event::Discovery(_) => {}
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! A ring in the simulator, and what can be done to it.
+
+use super::host::{Book, Entry, GET, PORT, RingHost};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use throng_machine::{Endpoint, Entropy, Instant, SplitMix64};
+use throng_overlay::chord::{Chord, Command, Config, Host, LookupMode, Put, StableRing, Want};
+use throng_overlay::discovery::Ticket;
+use throng_sim::{Departure, HostId, Incident, Network, Profile, ProfileId, Sim};
+use throng_wire::chord::RingId;
+
+/// How long values are kept in simulations: longer than any run.
+const TTL: Duration = Duration::from_secs(86_400);
+
+/// A simulated ring.
+pub struct World {
+    /// The simulation.
+    pub sim: Sim<RingHost>,
+    /// All its results.
+    pub book: Rc<RefCell<Book>>,
+    /// How the ring is run.
+    pub config: Arc<Config>,
+    /// Randomness of the experiment, apart from that of the hosts.
+    pub rng: SplitMix64,
+    profile: ProfileId,
+    /// Hosts that are up, in no particular order.
+    live: Vec<u32>,
+    numbers: u32,
+}
+
+/// The address of a host, as the simulator gives it.
+pub fn endpoint(host: u32) -> Endpoint {
+    let [_, a, b, c] = (host + 1).to_be_bytes();
+    Endpoint::v4([10, a, b, c], PORT)
+}
+
+/// The host at an address.
+pub fn host_of(at: Endpoint) -> Option<u32> {
+    match at.ip() {
+        std::net::IpAddr::V4(ip) => (u32::from(ip) & 0x00ff_ffff).checked_sub(1),
+        std::net::IpAddr::V6(_) => None,
+    }
+}
+
+impl World {
+    /// No host yet.
+    pub fn new(seed: u64, config: Config, network: Network) -> World {
+        let mut sim = Sim::new(seed, network);
+        let profile = sim.add_profile(Profile { port: PORT, ..Profile::default() });
+        World {
+            sim,
+            book: Rc::default(),
+            config: Arc::new(config),
+            rng: SplitMix64::new(SplitMix64::mix(seed, 0x7269_6e67)),
+            profile,
+            live: Vec::new(),
+            numbers: 0,
+        }
+    }
+
+    /// Adds hosts that are members of a calm ring already; those of `dead` are down, and all still know them.
+    pub fn bulk(&mut self, hosts: u32, rtt: Option<Duration>, dead: &BTreeSet<u32>) -> StableRing {
+        let mut ring = StableRing::new(&self.config, (0..hosts).map(endpoint), 1);
+        if let Some(rtt) = rtt {
+            ring = ring.measured(rtt);
+        }
+        ring.kill(&dead.iter().map(|host| endpoint(*host)).collect());
+        self.sim.reserve(hosts as usize);
+        let now = self.sim.now();
+        for host in 0..hosts {
+            let machine = Chord::bulk(Arc::clone(&self.config), &Host::at(endpoint(host), 1), &ring, now);
+            let app =
+                RingHost::member(machine, Arc::clone(&self.config), endpoint(host), Rc::clone(&self.book));
+            let added = if dead.contains(&host) {
+                self.sim.add_stopped(app, self.profile)
+            } else {
+                self.live.push(host);
+                self.sim.add(app, self.profile)
+            };
+            assert_eq!(self.sim.endpoint(added), endpoint(host), "hosts are numbered in order");
+        }
+        ring
+    }
+
+    /// Adds a host that joins now, through some that are up.
+    pub fn join(&mut self) -> u32 {
+        let host = self.sim.host_count();
+        let known: Vec<Endpoint> = (0..3).filter_map(|_| self.any()).map(endpoint).collect();
+        let entry = if known.is_empty() { Entry::First } else { Entry::Through(known) };
+        let app = RingHost::joining(Arc::clone(&self.config), endpoint(host), entry, Rc::clone(&self.book));
+        self.sim.add(app, self.profile);
+        self.live.push(host);
+        host
+    }
+
+    /// Any host that is up.
+    pub fn any(&mut self) -> Option<u32> {
+        let index = self.rng.below(self.live.len() as u32) as usize;
+        self.live.get(index).copied()
+    }
+
+    /// Hosts that are up.
+    pub fn live(&self) -> &[u32] {
+        &self.live
+    }
+
+    /// A host's power fails.
+    pub fn crash(&mut self, host: u32) {
+        self.live.retain(|live| *live != host);
+        self.sim.incident(Incident::Stop(host..host + 1, Departure::Silent));
+    }
+
+    /// Many hosts' power fails at the same moment.
+    pub fn crash_all(&mut self, hosts: &BTreeSet<u32>) {
+        self.live.retain(|live| !hosts.contains(live));
+        for host in hosts {
+            self.sim.incident(Incident::Stop(*host..*host + 1, Departure::Silent));
+        }
+    }
+
+    /// A host says goodbye; it is switched off once it has had time to.
+    pub fn leave(&mut self, host: u32) {
+        self.live.retain(|live| *live != host);
+        self.sim.command(HostId(host), Command::Leave);
+        let grace = self.config.timers.hand_over + self.config.timers.linger + Duration::from_secs(5);
+        self.sim.incident_after(grace, Incident::Stop(host..host + 1, Departure::Silent));
+    }
+
+    /// That share of the hosts that are up, drawn at random.
+    pub fn share(&mut self, share: f64) -> BTreeSet<u32> {
+        let count = (self.live.len() as f64 * share).round() as usize;
+        let mut pool = self.live.clone();
+        let mut drawn = BTreeSet::new();
+        while drawn.len() < count && !pool.is_empty() {
+            let index = self.rng.below(pool.len() as u32) as usize;
+            drawn.insert(pool.swap_remove(index));
+        }
+        drawn
+    }
+
+    /// A random key.
+    pub fn key(&mut self) -> RingId {
+        let mut key = RingId::MIN;
+        self.rng.fill(&mut key.0);
+        key
+    }
+
+    /// A random host looks a random key up; the answer is in the book under the number returned.
+    pub fn look(&mut self, mode: LookupMode) -> (u32, RingId) {
+        let (number, key) = (self.number(), self.key());
+        if let Some(host) = self.any() {
+            self.sim.command(HostId(host), Command::Measure { number, key, mode });
+        }
+        (number, key)
+    }
+
+    /// A random host stores a value under the name of that number.
+    pub fn put(&mut self, number: u32, value: &[u8]) {
+        let put = Put::Entry { name: name(number), value: value.to_vec(), ttl: TTL };
+        if let Some(host) = self.any() {
+            self.sim.command(HostId(host), Command::Put(Ticket(number), put));
+        }
+    }
+
+    /// A random host reads the value under the name of that number.
+    pub fn get(&mut self, number: u32) {
+        let want = Want::Entry { name: name(number), writer: None };
+        if let Some(host) = self.any() {
+            self.sim.command(HostId(host), Command::Get(Ticket(number | GET), want));
+        }
+    }
+
+    /// Numbers that were not used before.
+    pub fn number(&mut self) -> u32 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// Runs for that long.
+    pub fn run(&mut self, time: Duration) {
+        self.sim.run_for(time);
+    }
+
+    /// Seconds since the start.
+    pub fn seconds(&self) -> f64 {
+        self.sim.now().since(Instant::EPOCH).as_secs_f64()
+    }
+}
+
+fn name(number: u32) -> Vec<u8> {
+    format!("value {number}").into_bytes()
+}
