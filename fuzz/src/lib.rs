@@ -4,16 +4,24 @@
 //! and decoded to the same again, and machines keep to the contract of `throng-machine`. `fuzz_targets/` hands them
 //! inputs made by libFuzzer; `tests/replay.rs` runs them over `corpus/` on stable Rust without it.
 
+mod chord;
 mod decoders;
+mod directory_client;
+mod directory_server;
 mod input;
 pub mod seeds;
 mod swarm;
 mod tracker;
 
+pub use chord::chord_machine;
+pub use decoders::chord::chord;
 pub use decoders::content::{bencode, info, magnet, metainfo, paths};
 pub use decoders::hashes::hashes;
+pub use decoders::napster::napster;
 pub use decoders::peer::{client_name, extensions, frames, handshake};
 pub use decoders::tracker::{tracker_http, tracker_udp};
+pub use directory_client::directory_client;
+pub use directory_server::directory_server;
 pub use swarm::swarm;
 pub use tracker::tracker;
 
@@ -21,7 +29,7 @@ pub use tracker::tracker;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 19] = [
     ("bencode", bencode),
     ("metainfo", metainfo),
     ("info", info),
@@ -34,6 +42,11 @@ pub const TARGETS: [Target; 14] = [
     ("tracker_http", tracker_http),
     ("tracker_udp", tracker_udp),
     ("client_name", client_name),
+    ("chord", chord),
+    ("chord_machine", chord_machine),
     ("swarm", swarm),
     ("tracker", tracker),
+    ("napster", napster),
+    ("directory_client", directory_client),
+    ("directory_server", directory_server),
 ];

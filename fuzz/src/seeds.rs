@@ -1,5 +1,7 @@
 //! The seed corpus, made by the encoders and by hand; `cargo run --example seeds` writes it to `corpus/`.
 
+mod chord;
+
 use throng_wire::ids::{InfoHash, InfoHashV1, PeerId};
 use throng_wire::merkle;
 use throng_wire::metainfo::{Builder, FileHashes, Format, Hashes, Options, SourceFile};
@@ -37,8 +39,63 @@ pub fn all() -> Vec<Seed> {
     let names =
         ["-qB4650-abcdefghijkl", "M7-10-5--abc", "A2-1-37-0-xyz", "S58B-----", "-ML2.7.2-kg", "\u{202e}µ"];
     add("client_name", names.iter().map(|name| name.as_bytes().to_vec()).collect());
+    add("chord", chord::seeds());
+    add("chord_machine", programs(0xc0d, 24, 400));
     add("swarm", programs(0x5eed, 24, 400));
     add("tracker", programs(0x7ac6, 8, 300));
+    add("napster", napster());
+    add("directory_client", programs(0x4a9, 24, 600));
+    add("directory_server", programs(0xd1c7, 16, 1_500));
+    seeds
+}
+
+/// A message of each family, searches, texts of peers, a list, a stream of a link.
+fn napster() -> Vec<Vec<u8>> {
+    use throng_wire::napster::{Deflater, Frame};
+    let messages: [(u16, &str); 14] = [
+        (2, "alice secret 6701 \"TekNap-1.3g\" 8 5201 0"),
+        (100, "\"C:\\a b.mp3\" 0 129148 128 44100 8"),
+        (870, "\"C:\\\" \"a b.mp3\" 0 129148 128 44100 8 \"c.mp3\" 0 1 2 3 4"),
+        (10300, "\"C:\\v.mpg\" 7000000 0 video"),
+        (201, "\"C:\\f\\x.mp3\" 0 -1294967296 128 44100 10 fire 16777343 5"),
+        (204, "alice 16777343 6701 \"C:\\x\" 0 8"),
+        (604, "alice \"User\" 64 \" \" \"Active\" 2 0 0 8 \"TekNap-1.3g\""),
+        (607, "bob \"C:\\x\""),
+        (751, "alice args"),
+        (10010, "hubA.net.test B9E3EB2D26B6E251 1"),
+        (10015, "anna AWIJITIO FILENAME CONTAINS \"ocelot \" MAX_RESULTS 100"),
+        (10018, ":hubB anna \u{3}\0\u{d5}\0ben"),
+        (211, ":anna ben 500"),
+        (640, "ben 16777343 6702"),
+    ];
+    let mut stream = vec![0];
+    let mut seeds = Vec::new();
+    for (kind, data) in messages {
+        Frame { kind, data: data.as_bytes() }.encode(&mut stream).expect("short");
+        seeds.push([&[1][..], &kind.to_le_bytes(), data.as_bytes()].concat());
+    }
+    seeds.push(stream.clone());
+    for query in [
+        "FILENAME CONTAINS \"zebra\" MAX_RESULTS 100  BITRATE \"AT LEAST\" \"128\"",
+        "type video size at best 5 FILENAME EXCLUDES \"foo \" LOCAL_ONLY",
+    ] {
+        seeds.push([&[2], query.as_bytes()].concat());
+    }
+    for text in [
+        "GETbob \"a b\" 10",
+        "SENDbob \"a b\" 337292",
+        "SENDLIST\nalice\n",
+        "GETLIST",
+        "MAGNETb \"x\"",
+        "12 magnet:?xt=a",
+        "FILE NOT SHARED",
+    ] {
+        seeds.push([&[3], text.as_bytes()].concat());
+    }
+    seeds.push(b"\x04SENDLIST\nalice\n\"x\" 0 1 2 3 4\n\n".to_vec());
+    let mut link = vec![5];
+    Deflater::new(6).deflate(&stream, &mut link).expect("deflates");
+    seeds.push(link);
     seeds
 }
 

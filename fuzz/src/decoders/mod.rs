@@ -1,6 +1,8 @@
 //! One function a decoder: any bytes in, no panic, and what came out survives its encoder.
 
+pub mod chord;
 pub mod content;
 pub mod hashes;
+pub mod napster;
 pub mod peer;
 pub mod tracker;
