@@ -6,4 +6,5 @@
 pub mod chord;
 pub mod directory;
 pub mod discovery;
+pub mod flood;
 pub mod keyword_index;
