@@ -43,6 +43,7 @@ fn follow(event: &Event, word: &str) -> Option<Command> {
             root: file.root,
             content: COPY,
             resume: None,
+            part: None,
             magnet: false,
         }))),
         _ => None,

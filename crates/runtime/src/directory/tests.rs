@@ -81,8 +81,18 @@ async fn fetches(driver: &Driver<Files>, file: &UserFile, into: &File) -> Result
     driver.with_app(|app, _| app.open(COPY, into.try_clone().unwrap()));
     let UserFile { server, nick, name, size, root, .. } = file.clone();
     let (id, size) = (DownloadId(1), Some(size));
-    let download =
-        Download { id, server, nick, name, size, root, content: COPY, resume: None, magnet: false };
+    let download = Download {
+        id,
+        server,
+        nick,
+        name,
+        size,
+        root,
+        content: COPY,
+        resume: None,
+        part: None,
+        magnet: false,
+    };
     driver.command(Command::Download(Box::new(download)));
     until(driver, |event| match event {
         Event::Downloaded(_) => Some(Ok(())),

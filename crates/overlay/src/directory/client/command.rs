@@ -69,6 +69,15 @@ pub struct Resume {
     pub tail: Bytes,
 }
 
+/// Bytes of a file: from `from` to `to`, that one not included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// The first byte.
+    pub from: u64,
+    /// The byte behind the last; the connection is closed there, unless [`Command::Extend`] came before.
+    pub to: u64,
+}
+
 /// A file to fetch from one user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Download {
@@ -88,6 +97,9 @@ pub struct Download {
     pub content: ContentId,
     /// What is had already.
     pub resume: Option<Resume>,
+    /// Only these bytes; `resume` counts for nothing then. That the uploader minds the offset (P2) is for the
+    /// application to find out, from the bytes themselves.
+    pub part: Option<Part>,
     /// Ask one of our own nodes for the magnet link instead of the file.
     pub magnet: bool,
 }
@@ -117,6 +129,8 @@ pub enum Command {
     Cancel(Ticket),
     /// Fetch a file.
     Download(Box<Download>),
+    /// The part goes on to that byte, on the same connection, if it is not over yet; it never becomes shorter.
+    Extend(DownloadId, u64),
     /// Stop fetching it.
     CancelDownload(DownloadId),
     /// The magnet link that [`Event::MagnetWanted`](super::Event::MagnetWanted) asked for; `None` if there is none.

@@ -7,7 +7,7 @@ use throng_machine::{Endpoint, Extent, StreamId};
 use throng_wire::napster::peer::{Opening, Parsed, Refusal};
 use throng_wire::napster::{ClientMessage, Contact, FIREWALL_ERROR, Nick, NickFile, QueueLimit};
 
-use super::command::{Download, DownloadId, Resume};
+use super::command::{Download, DownloadId, Part, Resume};
 use super::dial::callable;
 use super::event::{DownloadError, Event};
 use super::machine::{Client, Cx, Timer};
@@ -96,6 +96,25 @@ impl Fetch {
     fn offset(&self) -> u64 {
         self.at - self.tail.len() as u64
     }
+
+    /// The byte behind the last that is wanted of a file of that size.
+    fn end(&self, size: u64) -> u64 {
+        self.what.part.map_or(size, |part| part.to.min(size)).max(self.at)
+    }
+
+    /// Where a download begins, and what must come before that.
+    fn beginning(what: &Download) -> (u64, Bytes) {
+        // Without a tail nothing shows whether an uploader minds offsets (P2).
+        let sound = |resume: &Resume| {
+            let tail = resume.tail.len();
+            (1..=MAX_TAIL).contains(&tail) && tail as u64 <= resume.offset
+        };
+        match (&what.part, &what.resume) {
+            (Some(Part { from, .. }), _) => (*from, Bytes::new()),
+            (None, Some(resume)) if sound(resume) => (resume.offset, resume.tail.clone()),
+            _ => (0, Bytes::new()),
+        }
+    }
 }
 
 impl Client {
@@ -112,15 +131,7 @@ impl Client {
         if let Some(refusal) = refusal {
             return cx.emit(Event::DownloadFailed(id, refusal, 0));
         }
-        // Without a tail nothing shows whether an uploader minds offsets (P2).
-        let sound = |resume: &Resume| {
-            let tail = resume.tail.len();
-            (1..=MAX_TAIL).contains(&tail) && tail as u64 <= resume.offset
-        };
-        let (at_byte, tail) = match &what.resume {
-            Some(resume) if sound(resume) => (resume.offset, resume.tail.clone()),
-            _ => (0, Bytes::new()),
-        };
+        let (at_byte, tail) = Fetch::beginning(&what);
         let stage = Stage::Offline;
         let fetch =
             Fetch { what, stage, at: at_byte, size: None, tail, begun: false, retries: 0, repeated: false };
@@ -180,6 +191,13 @@ impl Client {
             fetch.stage = Stage::Offline;
         }
         self.timers.set(Timer::Download(id), cx.now() + self.config.retry_max);
+    }
+
+    /// More of the file is wanted than was asked for.
+    pub(super) fn extend_download(&mut self, id: DownloadId, to: u64) {
+        if let Some(part) = self.downloads.get_mut(&id).and_then(|fetch| fetch.what.part.as_mut()) {
+            part.to = part.to.max(to);
+        }
     }
 
     /// The download that a message of a server is about.
@@ -437,14 +455,16 @@ impl Client {
         let had = data.len().min(fetch.tail.len());
         _ = fetch.tail.split_to(had);
         let more = data.len() - had;
-        let wanted = usize::try_from(size - fetch.at).unwrap_or(usize::MAX).min(more);
+        let end = fetch.end(size);
+        let wanted = usize::try_from(end - fetch.at).unwrap_or(usize::MAX).min(more);
         if wanted > 0 {
             let len = wanted as u32;
             cx.place(Extent { content: fetch.what.content, offset: fetch.at, len }, at + had as u32);
             fetch.at += wanted as u64;
         }
-        let done = fetch.at == size && fetch.tail.is_empty();
-        if more > wanted {
+        let done = fetch.at == end && fetch.tail.is_empty();
+        // Behind the end of a part more must come; behind that of the file nothing.
+        if more > wanted && end == size {
             self.blame(peer.address, Violation::TooMuch, cx);
         }
         if done {

@@ -167,7 +167,7 @@ pub enum Event {
     Restarted(DownloadId),
     /// The queue is full; asked again after that time.
     Queued(DownloadId, Duration),
-    /// All bytes are placed; nothing verifies them.
+    /// All bytes that were wanted are placed; nothing verifies them.
     Downloaded(DownloadId),
     /// The user is one of our nodes: go on with this magnet link; the download here is over. The root it names must
     /// begin with the 16 bytes of the hit, where there were any.

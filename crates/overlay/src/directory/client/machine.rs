@@ -175,6 +175,7 @@ impl Machine for Client {
             Command::BrowseDirectly(ticket, at, nick) => self.browse_directly(ticket, at, nick, cx),
             Command::Cancel(ticket) => self.cancel(ticket, cx),
             Command::Download(download) => self.download(*download, cx),
+            Command::Extend(id, to) => self.extend_download(id, to),
             Command::CancelDownload(id) => self.cancel_download(id, cx),
             Command::Magnet(stream, link) => self.send_magnet(stream, link.as_deref(), cx),
             Command::Watch(nick) => self.watch(nick, cx),

@@ -27,7 +27,7 @@ mod timers;
 mod upload;
 mod violation;
 
-pub use command::{Command, Download, DownloadId, Resume, Search};
+pub use command::{Command, Download, DownloadId, Part, Resume, Search};
 pub use config::Config;
 pub use event::{DownloadError, Event, LogoutReason, UserFile, UserInfo};
 pub use machine::Client;

@@ -66,7 +66,7 @@ pub struct Config {
     pub max_link_queue: u32,
     /// Other servers that may link here or are called.
     pub peers: Vec<Peer>,
-    /// Between two calls of a server that is not linked.
+    /// Longest time between two calls of a server that is not linked; the first are sooner.
     pub redial: Duration,
     /// Compression of links, 0 to 9; the lower of both sides is used.
     pub compression: u32,

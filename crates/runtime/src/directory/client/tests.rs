@@ -117,6 +117,7 @@ fn a_file_crosses_real_sockets() {
             root: None,
             content: to,
             resume: None,
+            part: None,
             magnet: false,
         };
         bob.command(Command::Download(Box::new(download)));

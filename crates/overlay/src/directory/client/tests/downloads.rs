@@ -19,6 +19,7 @@ pub(super) fn wanted(size: Option<u64>) -> Download {
         root: None,
         content: CONTENT,
         resume: None,
+        part: None,
         magnet: false,
     }
 }
@@ -143,6 +144,62 @@ fn fewer_bytes_than_promised_are_told_and_can_be_gone_on_from() {
     assert!(outs.contains(&place(5, 2, 5)), "{outs:?}");
     bench.bytes(stream, b"hijkl");
     assert_eq!(bench.events(), [Event::Began(ID, 5, 12), Event::Downloaded(ID)]);
+}
+
+/// A part of the file, the uploader's size and data awaited.
+fn asked_part(from: u64, to: u64) -> (Bench, StreamId) {
+    let (mut bench, stream) = calling(Download { part: Some(Part { from, to }), ..wanted(Some(12)) });
+    let outs = bench.bytes(stream, b"1");
+    assert_eq!(written(&outs, stream), format!("GETbob \"{NAME}\" {from}"));
+    (bench, stream)
+}
+
+#[test]
+fn a_part_is_fetched_from_its_beginning_and_the_connection_closed_at_its_end() {
+    let (mut bench, stream) = asked_part(3, 7);
+    assert!(bench.bytes(stream, b"12de").contains(&place(3, 2, 2)));
+    let outs = bench.bytes(stream, b"fghij");
+    assert_eq!(outs, [place(5, 2, 0), Out::Write(bench.server, frame(219, "")), Out::Close(stream)]);
+    assert_eq!(bench.events(), [Event::Began(ID, 3, 12), Event::Downloaded(ID)]);
+    assert_eq!(bench.probe.machine.violations().too_much, 0, "what follows a part is no breach");
+}
+
+#[test]
+fn a_part_that_is_extended_in_time_goes_on_over_the_same_connection() {
+    let (mut bench, stream) = asked_part(3, 5);
+    bench.bytes(stream, b"12d");
+    assert_eq!(bench.command(Command::Extend(ID, 7)), []);
+    bench.command(Command::Extend(ID, 4));
+    assert_eq!(bench.bytes(stream, b"ef"), [place(4, 2, 0)], "never shorter");
+    bench.command(Command::Extend(ID, 500));
+    bench.bytes(stream, b"g");
+    let outs = bench.bytes(stream, b"hijklmno");
+    assert!(outs.contains(&place(7, 5, 0)) && is_closed(&outs, stream), "to the file's end");
+    assert!(bench.events().contains(&Event::Downloaded(ID)));
+    assert_eq!(bench.probe.machine.violations().too_much, 1, "behind which nothing may come");
+}
+
+#[test]
+fn a_part_behind_the_end_of_the_file_fails_and_an_empty_one_is_done() {
+    let (mut bench, stream) = asked_part(13, 20);
+    assert!(is_closed(&bench.bytes(stream, b"12"), stream));
+    assert_eq!(failed(&bench.events()), Some((DownloadError::SizeChanged(12), 13)));
+    let (mut bench, stream) = asked_part(12, 20);
+    assert!(is_closed(&bench.bytes(stream, b"12"), stream));
+    assert!(bench.events().contains(&Event::Downloaded(ID)));
+}
+
+#[test]
+fn a_part_is_pushed_from_its_beginning() {
+    let mut bench = Bench::online();
+    let part = Some(Part { from: 4, to: 6 });
+    bench.command(Command::Download(Box::new(Download { part, ..wanted(Some(12)) })));
+    bench.ask(204, &ready(0, "0"));
+    let (stream, _) = bench.probe.accept(peer(1));
+    let outs = bench.bytes(stream, format!("SENDalice \"{NAME}\" 12").as_bytes());
+    assert_eq!(written(&outs, stream), "4");
+    let outs = bench.bytes(stream, b"efgh");
+    assert!(outs.contains(&place(4, 2, 0)) && is_closed(&outs, stream));
 }
 
 #[test]

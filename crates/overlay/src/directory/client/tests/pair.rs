@@ -34,6 +34,7 @@ fn found(world: &mut World) -> Download {
         root: hit.root,
         content: COPY,
         resume: None,
+        part: None,
         magnet: false,
     }
 }

@@ -65,6 +65,7 @@ fn replay(text: &str, nick: &str) -> (Bench, Vec<Event>) {
                         root: None,
                         content,
                         resume: None,
+                        part: None,
                         magnet: false,
                     };
                     bench.probe.command(Command::Download(Box::new(download)));

@@ -7,10 +7,19 @@ use super::super::command::{Event, Violation};
 use super::super::config::Peer;
 use super::super::connections::{Budget, ConnId, Connection, Phase, seconds};
 use super::super::{Cx, Server};
-use super::{Link, LinkId, Remote, State};
+use super::{Call, Link, LinkId, Remote, State};
 use std::time::Duration;
-use throng_machine::{Endpoint, Instant, Via};
+use throng_machine::{Endpoint, Via};
 use throng_wire::napster::{Deflater, Inflater, LinkDown, LinkHello, LinkMessage, LinkUp, Nick, link_proof};
+
+/// Between two calls, of whomever: the state of a new link comes within; 1 s.
+const SPACING: Duration = Duration::from_secs(1);
+
+/// First wait before a server that did not answer is called again, doubled each time up to the configured one; 2 s.
+const REDIAL: Duration = Duration::from_secs(2);
+
+/// A link that was up for so long was no mistake: those of circles end at once; 10 s.
+const LASTING: Duration = Duration::from_secs(10);
 
 impl Server {
     /// 10010 from somebody new.
@@ -55,21 +64,48 @@ impl Server {
         }
     }
 
-    /// Calls the servers whose time has come.
+    /// Calls a server whose time has come, the first by name; one at a time, as a link may lead to the others.
     pub(in super::super) fn call_servers(&mut self, cx: &mut Cx<'_>) {
-        for peer in 0..self.links.calls.len() {
-            if self.links.calls[peer].is_some_and(|at| at <= cx.now()) {
-                self.links.calls[peer] = Some(self.next_call(cx));
-                self.call(peer, cx);
+        let is_due = |peer: &usize| self.links.calls[*peer].at.is_some_and(|at| at <= cx.now());
+        let mut due: Vec<usize> = (0..self.links.calls.len()).filter(is_due).collect();
+        due.sort_by_key(|peer| self.config.peers[*peer].name.to_ascii_lowercase());
+        let Some(first) = due.first().copied() else { return };
+        due.iter().for_each(|peer| self.links.calls[*peer].at = Some(cx.now() + SPACING));
+        if !self.links.is_linking() {
+            let called = self.call(first, cx);
+            self.call_later(first, cx);
+            if !called {
+                // It is in the cluster already.
+                self.links.calls[first].failures = 0;
             }
         }
     }
 
-    /// Some time after now, not the same for all: of servers that made a circle one must be first.
-    fn next_call(&self, cx: &mut Cx<'_>) -> Instant {
-        let redial = self.config.redial;
-        let jitter = u64::from(cx.rng().below(1_000)) * redial.as_micros() as u64 / 1_000;
-        cx.now() + redial + Duration::from_micros(jitter)
+    /// The next call, later each time, and not at the same time for all: of servers that made a circle one must be
+    /// first.
+    fn call_later(&mut self, peer: usize, cx: &mut Cx<'_>) {
+        let Some(call) = self.links.calls.get_mut(peer) else { return };
+        let wait = REDIAL.saturating_mul(1 << call.failures.min(16)).min(self.config.redial);
+        let jitter = u64::from(cx.rng().below(1_000)) * wait.as_micros() as u64 / 1_000;
+        *call = Call {
+            at: Some(cx.now() + wait + Duration::from_micros(jitter)),
+            failures: call.failures.saturating_add(1),
+        };
+    }
+
+    /// A server that is not linked any more is called soon, after those that are called first; later if it was not
+    /// linked for long, as in circles.
+    fn call_again(&mut self, peer: usize, cx: &mut Cx<'_>) {
+        if self.config.peers[peer].dial.is_none() {
+            return;
+        }
+        if self.links.calls[peer].failures > 0 {
+            self.call_later(peer, cx);
+        } else {
+            let jitter = Duration::from_millis(u64::from(cx.rng().below(1_000)));
+            let wait = super::first_wait(&self.config, &self.config.peers[peer]);
+            self.links.calls[peer] = Call { at: Some(cx.now() + SPACING + wait + jitter), failures: 0 };
+        }
     }
 
     /// Calls a server of the configuration; false if it cannot be.
@@ -176,6 +212,7 @@ impl Server {
         }
         if let Some(state) = self.links.get_mut(link) {
             state.state = State::Up;
+            state.up_since = Some(cx.now());
             state.inflater = Some(Inflater::new());
         }
         self.link_is_up(link, cx);
@@ -192,7 +229,7 @@ impl Server {
         if !self.links.add_server(remote) {
             return self.punish(conn, Violation::BadLink, cx);
         }
-        self.links.calls[peer] = None;
+        self.links.calls[peer].at = None;
         self.sync(link);
         let up = LinkUp {
             server: self.config.name.as_bytes(),
@@ -208,8 +245,11 @@ impl Server {
     /// A link is gone: so are the servers and users behind it, and it owes no more answers.
     pub(in super::super) fn link_is_down(&mut self, link: LinkId, reason: &'static str, cx: &mut Cx<'_>) {
         let Some(gone) = self.links.slots.get_mut(usize::from(link.0)).and_then(Option::take) else { return };
-        if self.config.peers[gone.peer].dial.is_some() {
-            self.links.calls[gone.peer] = Some(self.next_call(cx));
+        if let Some(since) = gone.up_since {
+            let call = &mut self.links.calls[gone.peer];
+            let lasted = cx.now().since(since) >= LASTING;
+            call.failures = if lasted { 0 } else { call.failures.max(1) };
+            self.call_again(gone.peer, cx);
         }
         let peer = &self.config.peers[gone.peer];
         cx.emit(Event::Unlinked { server: peer.name.clone().into_bytes(), reason });
@@ -232,6 +272,10 @@ impl Server {
         let Some(remote) = self.links.servers.get_mut(usize::from(server.0)).and_then(Option::take) else {
             return;
         };
+        let named = |peer: &Peer| is_named(peer, &remote.name);
+        if let Some(peer) = self.config.peers.iter().position(named) {
+            self.call_again(peer, cx);
+        }
         let from = self.config.name.clone().into_bytes();
         let down = LinkDown { from: &from, server: &remote.name, reason: Some(b"link lost") };
         self.links.send_all(&LinkMessage::LinkDown(down), but);
@@ -247,7 +291,7 @@ impl Server {
         self.link_is_down(id, reason, cx);
         self.close(conn, cx);
         // Until somebody wants it again.
-        self.links.calls[peer] = None;
+        self.links.calls[peer] = Call { at: None, failures: 0 };
     }
 
     pub(in super::super) fn unlink_all(&mut self, reason: &'static str, cx: &mut Cx<'_>) {
@@ -277,6 +321,7 @@ fn new_link(conn: ConnId, peer: usize, nonce: [u8; 16]) -> Link {
         peer,
         state: State::Called,
         called: false,
+        up_since: None,
         nonce,
         level: 0,
         inflater: None,

@@ -11,9 +11,10 @@ mod search;
 
 pub(super) use search::Searches;
 
-use super::config::Config;
+use super::config::{Config, Peer};
 use super::connections::ConnId;
 use super::people::ServerId;
+use std::time::Duration;
 use throng_machine::Instant;
 use throng_wire::napster::{Deflater, Inflater, LinkMessage};
 
@@ -43,6 +44,7 @@ struct Link {
     state: State,
     /// We called them.
     called: bool,
+    up_since: Option<Instant>,
     nonce: [u8; 16],
     level: u32,
     inflater: Option<Inflater>,
@@ -69,6 +71,12 @@ struct Remote {
     hops: u32,
 }
 
+/// Nothing, or time for them to call us.
+fn first_wait(config: &Config, peer: &Peer) -> Duration {
+    let first = peer.name.to_ascii_lowercase() < config.name.to_ascii_lowercase();
+    if first { Duration::ZERO } else { YIELD }
+}
+
 /// The most servers of a cluster.
 const MAX_SERVERS: usize = 1_024;
 
@@ -76,13 +84,26 @@ const MAX_SERVERS: usize = 1_024;
 pub(super) struct Links {
     slots: Vec<Option<Link>>,
     servers: Vec<Option<Remote>>,
-    /// When each server of the configuration is called next.
-    calls: Vec<Option<Instant>>,
+    /// When each server of the configuration is called.
+    calls: Vec<Call>,
 }
+
+/// When a server is called next, if it is at all, and how often in a row it did not become a link.
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    at: Option<Instant>,
+    failures: u32,
+}
+
+/// How long a server waits for the call of one whose name sorts behind its own before it calls that itself; 2 s. Those
+/// that name each other are so called from one side, the last names first, and all find the same tree: had all called
+/// all at once, circles would have formed, and been cut, for minutes.
+const YIELD: Duration = Duration::from_secs(2);
 
 impl Links {
     pub(super) fn new(config: &Config, now: Instant) -> Links {
-        let calls = config.peers.iter().map(|peer| peer.dial.map(|_| now)).collect();
+        let call = |peer: &Peer| Call { at: peer.dial.map(|_| now + first_wait(config, peer)), failures: 0 };
+        let calls = config.peers.iter().map(call).collect();
         Links { slots: Vec::new(), servers: Vec::new(), calls }
     }
 
@@ -148,7 +169,7 @@ impl Links {
 
     /// When a server is to be called.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.calls.iter().flatten().min().copied()
+        self.calls.iter().filter_map(|call| call.at).min()
     }
 
     fn get(&self, link: LinkId) -> Option<&Link> {
@@ -162,6 +183,11 @@ impl Links {
     fn ids(&self) -> impl Iterator<Item = (LinkId, &Link)> {
         let there = |(at, slot): (usize, &'_ Option<Link>)| slot.as_ref().map(|_| LinkId(at as u16));
         self.slots.iter().enumerate().filter_map(there).filter_map(|id| Some((id, self.get(id)?)))
+    }
+
+    /// Whether some link has come half way: who is behind it is not known yet.
+    fn is_linking(&self) -> bool {
+        self.ids().any(|(_, link)| link.state != State::Up)
     }
 
     fn up(&self) -> impl Iterator<Item = LinkId> {

@@ -22,6 +22,8 @@ fn peer(of: usize, dial: bool) -> Peer {
 struct Net {
     worlds: Vec<World>,
     wires: Vec<[(usize, StreamId); 2]>,
+    /// One that can neither call nor be called.
+    dead: Option<usize>,
 }
 
 impl Net {
@@ -33,14 +35,31 @@ impl Net {
             let peers = callee.chain(caller).collect();
             World::new(Config { name: NAMES[own].into(), peers, ..config() })
         };
-        let mut net = Net { worlds: (0..servers).map(world).collect(), wires: Vec::new() };
+        let mut net = Net { worlds: (0..servers).map(world).collect(), wires: Vec::new(), dead: None };
         for (own, world) in net.worlds.iter_mut().enumerate() {
             // Each server's entropy is its own.
             (0..own).for_each(|_| _ = world.probe.call(|_, cx| _ = cx.rng().next_u64()));
             world.advance(Duration::ZERO);
         }
         net.settle();
+        // Servers whose name sorts behind the caller's are called a little later.
+        net.pass(5);
         net
+    }
+
+    /// Seconds at all servers.
+    fn pass(&mut self, seconds: usize) {
+        for _ in 0..seconds {
+            for own in 0..self.worlds.len() {
+                self.worlds[own].advance(Duration::from_secs(1));
+            }
+            self.settle();
+        }
+    }
+
+    /// Ends of links that are up.
+    fn ends(&self) -> u64 {
+        self.worlds.iter().map(|world| world.probe.machine.gauges().links).sum()
     }
 
     /// Connects what was called and carries bytes until there are none.
@@ -73,6 +92,10 @@ impl Net {
             for (stream, to) in std::mem::take(&mut self.worlds[own].opened) {
                 let other =
                     (0..self.worlds.len()).find(|other| Endpoint::v4(address(*other), 8888) == to).unwrap();
+                if [own, other].map(Some).contains(&self.dead) {
+                    self.worlds[own].stream(stream, StreamInput::Closed(StreamEnd::Refused));
+                    continue;
+                }
                 let theirs = self.worlds[other].connect(address(own));
                 self.wires.push([(own, stream), (other, theirs)]);
                 self.worlds[own].stream(stream, StreamInput::Opened);
@@ -269,17 +292,36 @@ fn what_others_do_not_understand_is_applied_to_their_hits() {
 fn a_second_way_to_the_same_cluster_is_refused() {
     // A circle of three: one of its links is not made.
     let mut net = Net::new(3, &[(0, 1), (1, 2), (2, 0)]);
-    let ends = |net: &Net| net.worlds.iter().map(|world| world.probe.machine.gauges().links).sum::<u64>();
     for _ in 0..200 {
-        assert!(ends(&net) < 6, "never all three");
-        net.worlds.iter_mut().for_each(|world| world.advance(Duration::from_secs(1)));
-        net.settle();
+        assert!(net.ends() < 6, "never all three");
+        net.pass(1);
     }
-    assert_eq!(ends(&net), 4, "two links have four ends");
+    assert_eq!(net.ends(), 4, "two links have four ends");
     net.user(0, "anna", 1);
     net.user(1, "ben", 1);
     net.user(2, "zoe", 1);
     assert_eq!(net.users(), [3, 3, 3]);
+}
+
+#[test]
+fn four_servers_that_all_name_each_other_are_one_tree_within_seconds_and_again_without_the_first() {
+    let pairs = |count: usize| (0..count).flat_map(move |one| (0..count).map(move |other| (one, other)));
+    let edges: Vec<(usize, usize)> = pairs(4).filter(|(one, other)| one != other).collect();
+    let mut net = Net::new(4, &edges);
+    assert_eq!(net.ends(), 6, "three links");
+    let nicks = ["anna", "ben", "zoe", "kim"];
+    nicks.iter().enumerate().for_each(|(server, nick)| _ = net.user(server, nick, 1));
+    assert_eq!(net.users(), [4, 4, 4, 4]);
+    // The one all are linked with dies; the wires to it are dead from now on.
+    (1..4).for_each(|other| net.cut(0, other));
+    net.dead = Some(0);
+    net.pass(10);
+    assert_eq!(net.users()[1..], [3, 3, 3], "found again within ten seconds");
+    assert_eq!(net.ends(), 4);
+    // It comes back.
+    net.dead = None;
+    net.pass(70);
+    assert_eq!((net.ends(), net.users()), (6, vec![4, 4, 4, 4]));
 }
 
 #[test]
