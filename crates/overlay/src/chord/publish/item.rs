@@ -37,7 +37,7 @@ pub(crate) fn posting_value(item: &Item) -> Option<Vec<u8>> {
 pub(crate) fn item_of(content: &[u8; 32], posting: &Posting<'_>) -> Item {
     let Posting { title, size, info_hash, sha1, .. } = *posting;
     let root = (rootless(title, size, info_hash, sha1) != *content).then_some(*content);
-    Item { title: title.to_owned(), size, root, info_hash, sha1 }
+    Item { title: title.to_owned(), size, root, info_hash, sha1, ..Item::default() }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::{refuse, terms};
 use crate::chord::core::Core;
 use crate::chord::storage::{Reader, Reading, Store, Task, Wish, words_of};
 use crate::chord::{Context, Event, Want};
-use crate::discovery::{self, Item, Query, Refusal, Ticket};
+use crate::discovery::{self, Item, Query, Refusal, Source, Ticket};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use throng_machine::{Endpoint, Instant};
 use throng_wire::chord::{Posting, Provider, Record, Signed, Subject};
@@ -159,6 +159,7 @@ impl Store {
         let bodies = reading.iter().flat_map(|reading| reading.found.values());
         for source in bodies.filter_map(|(_, body)| source_of(body)).take(SOURCES) {
             if !search.is_enough() && search.told.insert((content, source)) {
+                let source = Source::Swarm(source);
                 let found = discovery::Event::Found { ticket, item: item.clone(), source };
                 cx.emit(Event::Discovery(found));
             }

@@ -10,7 +10,7 @@ use throng_wire::napster::peer::Refusal as PeerRefusal;
 
 use super::command::DownloadId;
 use super::violation::Violation;
-use crate::discovery::{self, Item, Refusal, Ticket};
+use crate::discovery::{self, Item, Refusal, Source, Ticket};
 
 /// A file of a user, as a search or a browse told it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,6 +42,11 @@ impl UserFile {
     pub fn item(&self) -> Item {
         let base = self.name.rsplit(|byte| matches!(byte, b'\\' | b'/')).next().unwrap_or(&self.name);
         Item { title: String::from_utf8_lossy(base).into_owned(), size: self.size, ..Item::default() }
+    }
+
+    /// How it is asked for.
+    pub fn source(&self) -> Source {
+        Source::Directory { server: self.server, nick: self.nick.clone(), name: self.name.clone() }
     }
 }
 
@@ -192,11 +197,9 @@ impl Event {
         Some(match self {
             Event::LoggedIn(..) => discovery::Event::Joined,
             Event::LoggedOut(_, LogoutReason::Asked, _) => discovery::Event::Left,
-            Event::Found(ticket, file) => discovery::Event::Found {
-                ticket: *ticket,
-                item: file.item(),
-                source: Endpoint::new(file.address.into(), 0),
-            },
+            Event::Found(ticket, file) => {
+                discovery::Event::Found { ticket: *ticket, item: file.item(), source: file.source() }
+            }
             Event::Finished(ticket) => discovery::Event::Finished(*ticket),
             Event::Refused(ticket, refusal) => discovery::Event::Refused(*ticket, *refusal),
             _ => return None,

@@ -26,7 +26,7 @@ fn a_search_brings_hits_until_its_end() {
     let Some(discovery::Event::Found { ticket, item, source }) = events[0].discovery() else {
         panic!("a hit")
     };
-    assert_eq!((ticket, source.port()), (Ticket(7), 0));
+    assert_eq!((ticket, source), (Ticket(7), file.source()));
     assert_eq!(item, Item { title: "fire okapi.mp3".into(), size: 5_000_000, ..Item::default() });
 }
 
