@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod directory;
+pub mod fetch;
 pub mod hashing;
 pub mod resume;
 pub mod storage;
