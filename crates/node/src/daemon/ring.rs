@@ -10,6 +10,7 @@ use std::time::Duration;
 use throng_machine::Endpoint;
 use throng_overlay::chord::{Chord, Failure, Put, Start, Want};
 use throng_overlay::discovery;
+use throng_runtime::net::Sockets;
 use throng_runtime::ring::{Got, Kept, Ring, RingConfig, RingError, Told};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
@@ -39,25 +40,20 @@ pub(crate) struct RingSystem {
 }
 
 impl RingSystem {
-    /// Listens, restores and begins to enter.
+    /// Restores and begins to enter.
     pub(crate) fn start(
         config: &RingConfig,
+        sockets: Sockets,
         entry: Entry,
-        machine: impl FnOnce(SocketAddr) -> Chord,
-        teller: Teller,
+        (machine, teller): (impl FnOnce(SocketAddr) -> Chord, Teller),
     ) -> Result<Rc<RingSystem>, RingError> {
-        let (ring, told) = Ring::start(config, machine)?;
+        let (ring, told) = Ring::start(config, sockets, machine)?;
         let standing = Rc::new(Cell::new(Standing::Joining));
         let system = Rc::new(RingSystem { ring, standing });
         spawn_local(Rc::clone(&system).listen(told, teller.clone()));
         spawn_local(Rc::clone(&system).enter(entry, teller));
         spawn_local(Rc::clone(&system).remember());
         Ok(system)
-    }
-
-    /// Where it listens.
-    pub(crate) fn local_addr(&self) -> SocketAddr {
-        self.ring.local_addr()
     }
 
     async fn enter(self: Rc<Self>, entry: Entry, teller: Teller) {

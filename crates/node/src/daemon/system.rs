@@ -1,9 +1,15 @@
 //! What the node asks of each overlay it has joined, in the words all of them share.
 
 use super::report::SystemStatus;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+use throng_machine::ContentId;
 use throng_overlay::chord::{Failure, Put, Want};
-use throng_overlay::discovery;
+use throng_overlay::discovery::{self, Item, Source, Ticket};
+use throng_runtime::fetch::RangeSource;
 use throng_runtime::ring::{Got, Kept};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -17,12 +23,40 @@ pub(crate) trait System {
     fn name(&self) -> &'static str;
     /// All that a person may want to see.
     fn status(&self) -> SystemStatus;
-    /// Leave, publish, withdraw, find, cancel; what comes of it is told as [`News::Discovery`].
+    /// Leave, withdraw, find, cancel; what comes of it is told as [`News::Discovery`].
     fn command(&self, command: discovery::Command);
+    /// Makes a file of the library findable, and serves it, until it is withdrawn; told as with a command.
+    #[expect(dead_code, reason = "the library comes next")]
+    fn publish(&self, ticket: Ticket, file: &Rc<Offer>) {
+        self.command(discovery::Command::Publish(ticket, file.item.clone()));
+    }
+    /// The way to the bytes of a copy that this system found; `None` if it is not of this system, or is of the swarm.
+    #[expect(dead_code, reason = "the library comes next")]
+    fn source(&self, _item: &Item, _source: &Source) -> Option<Box<dyn RangeSource>> {
+        None
+    }
     /// The overlay as a database of (key, value) pairs, if it is one.
     fn database(&self) -> Option<&dyn Database>;
     /// Brings to the disk what is to outlive the process.
     fn close(&self) -> LocalWork<()>;
+}
+
+/// A file of the library as systems share it.
+#[derive(Clone, Debug)]
+#[expect(dead_code, reason = "the library comes next")]
+pub(crate) struct Offer {
+    /// Its name for strangers, size and all hashes.
+    pub(crate) item: Item,
+    /// Where it lies. It may have gone or changed: whoever serves it looks at size and time first.
+    pub(crate) path: PathBuf,
+    /// When it was last changed as it was hashed.
+    pub(crate) modified: SystemTime,
+    /// Its magnet link, for nodes of ours.
+    pub(crate) magnet: String,
+    /// A level of its tiger tree: the one Gnutella serves for its size; empty if it has no tree.
+    pub(crate) tiger_level: Arc<[[u8; 24]]>,
+    /// Names it in every system of this node.
+    pub(crate) content: ContentId,
 }
 
 /// An overlay that keeps values under names.

@@ -1,7 +1,6 @@
 //! What comes to our port: connections, paused while there is no room, and datagrams.
 
 use super::Application;
-use super::core::would_block;
 use super::driver::Driver;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -40,6 +39,23 @@ pub(super) async fn datagrams<A: Application>(driver: Driver<A>, udp: Rc<UdpSock
     poll_fn(|cx| poll_datagrams(&driver, &udp, cx)).await
 }
 
+/// Sends the datagrams that found a socket full that others send from too, for ever.
+pub(super) async fn send_datagrams<A: Application>(driver: Driver<A>, udp: Rc<UdpSocket>) {
+    loop {
+        poll_fn(|cx| {
+            let mut core = driver.core();
+            core.datagram_waker = Some(cx.waker().clone());
+            if core.datagrams.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        // Unlike `poll_send_ready`, this may be waited for by several.
+        if udp.writable().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        driver.core().send_queued(&udp);
+    }
+}
+
 fn poll_datagrams<A: Application>(driver: &Driver<A>, udp: &UdpSocket, cx: &mut Context<'_>) -> Poll<()> {
     for _ in 0..BUDGET {
         let sent = send_queued(driver, udp, cx);
@@ -73,14 +89,9 @@ fn receive_one<A: Application>(driver: &Driver<A>, udp: &UdpSocket, cx: &mut Con
 fn send_queued<A: Application>(driver: &Driver<A>, udp: &UdpSocket, cx: &mut Context<'_>) -> bool {
     let mut core = driver.core();
     core.datagram_waker = Some(cx.waker().clone());
-    let Some((to, bytes)) = core.datagrams.front() else { return false };
-    if udp.poll_send_ready(cx).is_pending() {
+    if core.datagrams.is_empty() || udp.poll_send_ready(cx).is_pending() {
         return false;
     }
-    if !would_block(&udp.try_send_to(bytes, *to)) {
-        let sent = bytes.len();
-        core.datagrams.pop_front();
-        core.traffic.sent_datagram(sent);
-    }
+    core.send_queued(udp);
     true
 }

@@ -230,6 +230,16 @@ impl<A: Application> Core<A> {
         }
     }
 
+    /// Sends the first datagram that waits, if the socket takes it.
+    pub(super) fn send_queued(&mut self, udp: &UdpSocket) {
+        let Some((to, bytes)) = self.datagrams.front() else { return };
+        if !would_block(&udp.try_send_to(bytes, *to)) {
+            let sent = bytes.len();
+            self.datagrams.pop_front();
+            self.traffic.sent_datagram(sent);
+        }
+    }
+
     /// When the machine wants to be called.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.machine.poll_timeout()

@@ -2,6 +2,7 @@
 
 use super::connection::Connection;
 use super::core::{Core, Slot, State, Traffic};
+use super::port::{Guest, Port, Protocol};
 use super::socket::{self, Source};
 use super::{Application, accept};
 use crate::clock::Clock;
@@ -14,7 +15,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
-use throng_machine::{Endpoint, Extent, Instant, Machine, StreamEnd, StreamId, StreamInput, Via};
+use throng_machine::{Datagram, Endpoint, Extent, Instant, Machine, StreamEnd, StreamId, StreamInput, Via};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
@@ -47,10 +48,11 @@ impl Default for NetConfig {
 }
 
 /// Listening sockets, bound before the machine is made so that it can be told its port.
-#[derive(Default, Debug)]
+#[derive(Default)]
 pub struct Sockets {
     tcp: Option<TcpListener>,
     udp: Option<UdpSocket>,
+    shared: Option<(Port, Protocol)>,
 }
 
 impl Sockets {
@@ -60,12 +62,21 @@ impl Sockets {
         let tcp = socket::listen(at)?;
         let at = SocketAddr::new(at.ip(), tcp.local_addr()?.port());
         let udp = config.datagrams.then(|| socket::datagrams(at)).transpose()?;
-        Ok(Sockets { tcp: Some(tcp), udp })
+        Ok(Sockets { tcp: Some(tcp), udp, shared: None })
+    }
+
+    /// What of a shared port is of one protocol.
+    pub fn shared(port: &Port, protocol: Protocol) -> Sockets {
+        Sockets { tcp: None, udp: None, shared: Some((port.clone(), protocol)) }
     }
 
     /// Where we listen.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.tcp.as_ref()?.local_addr().ok()
+        match (&self.tcp, &self.shared) {
+            (Some(tcp), _) => tcp.local_addr().ok(),
+            (None, Some((port, _))) => Some(port.local_addr()),
+            (None, None) => None,
+        }
     }
 }
 
@@ -95,8 +106,9 @@ impl<A: Application> Driver<A> {
     pub fn start(machine: A::Machine, app: A, sockets: Sockets, config: NetConfig) -> io::Result<Driver<A>> {
         let clock = Clock::start();
         let mut core = Core::new(machine, app, SystemEntropy::from_system()?, clock);
-        core.udp = sockets.udp.map(Rc::new);
-        let udp = core.udp.clone();
+        let udp = sockets.udp.map(Rc::new);
+        let shared = sockets.shared.as_ref().map(|(port, _)| port.udp());
+        core.udp = udp.clone().or(shared.clone());
         let driver = Driver(Rc::new(Shared {
             core: RefCell::new(core),
             clock,
@@ -118,6 +130,12 @@ impl<A: Application> Driver<A> {
         }
         if let Some(udp) = udp {
             spawn_local(accept::datagrams(driver.clone(), udp));
+        }
+        if let Some(udp) = shared {
+            spawn_local(accept::send_datagrams(driver.clone(), udp));
+        }
+        if let Some((port, protocol)) = sockets.shared {
+            port.attach(protocol, Rc::new(driver.clone()));
         }
         Ok(driver)
     }
@@ -202,6 +220,16 @@ impl<A: Application> Driver<A> {
         core.turn(Some(stream), &[], |machine, cx| {
             machine.handle_stream(stream, StreamInput::Accepted { from, via: Via::Tcp }, cx);
         });
+        self.after_turn(core);
+    }
+
+    /// A datagram that was received elsewhere.
+    fn received(&self, bytes: &[u8], from: SocketAddr) {
+        let mut core = self.core();
+        core.traffic.datagrams_in += 1;
+        core.traffic.bytes_in += bytes.len() as u64;
+        let datagram = Datagram { via: Via::Udp, from: Endpoint::from(from), bytes };
+        core.turn(None, bytes, |machine, cx| machine.handle_datagram(datagram, cx));
         self.after_turn(core);
     }
 
@@ -314,5 +342,17 @@ impl<A: Application> Driver<A> {
         let mut core = self.core();
         core.turn(None, &[], |machine, cx| machine.handle_timeout(cx));
         self.after_turn(core);
+    }
+}
+
+impl<A: Application> Guest for Driver<A> {
+    fn connection(&self, socket: TcpStream, from: SocketAddr) {
+        if self.has_room() {
+            self.accepted(socket, from);
+        }
+    }
+
+    fn datagram(&self, bytes: &[u8], from: SocketAddr) {
+        self.received(bytes, from);
     }
 }

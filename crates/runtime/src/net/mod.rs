@@ -12,6 +12,7 @@ mod accept;
 mod connection;
 mod core;
 mod driver;
+pub mod port;
 mod queue;
 pub mod socket;
 #[cfg(test)]

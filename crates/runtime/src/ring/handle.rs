@@ -18,8 +18,6 @@ use tokio::task::spawn_local;
 /// Choices for a node of the ring.
 #[derive(Clone, Debug)]
 pub struct RingConfig {
-    /// Where to listen, UDP and TCP; port 0 lets the system choose.
-    pub listen: SocketAddr,
     /// Where outgoing connections leave from; the system's choice.
     pub source: Source,
     /// The database of the records; `None` keeps them in memory only.
@@ -73,20 +71,16 @@ impl<M: Machine<Command = Command, Event = Event> + 'static> Clone for Ring<M> {
 }
 
 impl<M: Machine<Command = Command, Event = Event> + 'static> Ring<M> {
-    /// Binds the port, opens the records, makes the machine with the address bound, and gives it the records that
-    /// have not expired. It joins nothing before [`Ring::begin`]. Within a `LocalSet`; blocks for the disk.
+    /// Opens the records, makes the machine with the address that `sockets` are bound to, and gives it the records
+    /// that have not expired. It joins nothing before [`Ring::begin`]. Within a `LocalSet`; blocks for the disk.
     pub fn start(
         config: &RingConfig,
+        sockets: Sockets,
         machine: impl FnOnce(SocketAddr) -> M,
     ) -> Result<(Ring<M>, UnboundedReceiver<Told>), RingError> {
-        let net = NetConfig {
-            listen: Some(config.listen),
-            datagrams: true,
-            source: config.source.or_listening(config.listen.ip()),
-            ..NetConfig::default()
-        };
-        let sockets = Sockets::bind(&net)?;
         let local_addr = sockets.local_addr().ok_or(io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+        let source = config.source.or_listening(local_addr.ip());
+        let net = NetConfig { listen: Some(local_addr), datagrams: true, source, ..NetConfig::default() };
         let (mut records, notice) = match &config.records {
             Some(path) => Records::open(path)?,
             None => (Records::in_memory()?, None),

@@ -2,6 +2,7 @@
 
 use super::records::{Records, Restored};
 use super::*;
+use crate::net::{NetConfig, Sockets};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -79,8 +80,9 @@ fn run(test: impl Future<Output = ()>) {
 fn start(records: &Path) -> (Ring<Script>, UnboundedReceiver<Told>) {
     let records = Some(records.to_owned());
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let config = RingConfig { listen, source: Default::default(), records };
-    Ring::start(&config, |_| Script::default()).unwrap()
+    let config = RingConfig { source: Default::default(), records };
+    let net = NetConfig { listen: Some(listen), datagrams: true, ..NetConfig::default() };
+    Ring::start(&config, Sockets::bind(&net).unwrap(), |_| Script::default()).unwrap()
 }
 
 fn entry(name: &str, value: &[u8], seconds: u64) -> Put {

@@ -131,7 +131,7 @@ impl Glue {
                 self.announcing = self.announcing.saturating_sub(1);
                 commands.push(Command::Announced(content, request, outcome));
             }
-            Note::Peers(..) | Note::Shutdown(_) | Note::Tick => {}
+            Note::Connection(..) | Note::Peers(..) | Note::Shutdown(_) | Note::Tick => {}
         }
     }
 

@@ -22,7 +22,7 @@ use crate::net::socket;
 use request::Note;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -36,6 +36,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub struct SessionConfig {
     /// Where to listen; port 0 lets the system choose; `None` only connects.
     pub listen: Option<SocketAddr>,
+    /// Where others reach us if not at `listen`: a port whose owner hands connections over, see
+    /// [`Session::connection`].
+    pub shared_port: Option<SocketAddr>,
     /// Where outgoing traffic leaves from; the system's choice.
     pub source: socket::Source,
     /// Folder of the resume state; `None` keeps none.
@@ -52,6 +55,7 @@ impl Default for SessionConfig {
     fn default() -> SessionConfig {
         SessionConfig {
             listen: None,
+            shared_port: None,
             source: socket::Source::default(),
             home: None,
             swarm: Config::default(),
@@ -116,6 +120,11 @@ impl Session {
         let _ = self.notes.send(Note::Add(Box::new(request), publish, reply));
         let content = answer.await.map_err(|_| String::from("the session has ended"))??;
         Ok(TorrentHandle { content, snapshots })
+    }
+
+    /// Takes over a peer's connection, of which nothing was read yet.
+    pub fn connection(&self, socket: TcpStream, from: SocketAddr) {
+        let _ = self.notes.send(Note::Connection(socket, from));
     }
 
     /// Leaves a torrent; its files stay.

@@ -4,7 +4,7 @@ use super::Snapshot;
 use super::open::Opened;
 use crate::storage::{FileMap, StorageError};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use throng_machine::{ContentId, Endpoint, Extent};
@@ -84,6 +84,8 @@ pub(super) enum Note {
         upload: Option<u64>,
         download: Option<u64>,
     },
+    /// A peer has connected to a port that others share.
+    Connection(TcpStream, SocketAddr),
     Peers(ContentId, oneshot::Sender<Vec<PeerStatus>>),
     Shutdown(Option<oneshot::Sender<()>>),
     /// A host name of a peer was found.

@@ -7,6 +7,7 @@ use super::journal::Journal;
 use super::request::Note;
 use crate::entropy::SystemEntropy;
 use crate::hashing::Assembly;
+use crate::net::port::Guest as _;
 use crate::net::{Driver, NetConfig, Sockets};
 use crate::trackers::Trackers;
 use std::io;
@@ -15,6 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use throng_machine::Entropy;
 use throng_swarm::{Command, Config, Swarm};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::Instant;
@@ -61,7 +63,8 @@ pub(super) fn thread(
 type Started = (Driver<Glue>, Option<SocketAddr>);
 
 fn start(config: SessionConfig, notes: &UnboundedSender<Note>) -> io::Result<Started> {
-    let source = config.listen.map_or(config.source, |at| config.source.or_listening(at.ip()));
+    let listening = config.listen.or(config.shared_port);
+    let source = listening.map_or(config.source, |at| config.source.or_listening(at.ip()));
     let net = NetConfig {
         listen: config.listen,
         source,
@@ -69,7 +72,7 @@ fn start(config: SessionConfig, notes: &UnboundedSender<Note>) -> io::Result<Sta
         ..NetConfig::default()
     };
     let sockets = Sockets::bind(&net)?;
-    let local_addr = sockets.local_addr();
+    let local_addr = sockets.local_addr().or(config.shared_port);
     let mut entropy = SystemEntropy::from_system()?;
     let mut swarm = Config { listen_port: local_addr.map_or(0, |at| at.port()), ..config.swarm };
     let random = swarm.peer_id.len() - RANDOM_ID;
@@ -122,6 +125,12 @@ fn handle(driver: &Driver<Glue>, note: Note) {
         Note::Peers(content, reply) => {
             let now = driver.clock().now();
             let _ = reply.send(driver.look(|swarm, _| swarm.peers(content, now)));
+        }
+        Note::Connection(socket, from) => {
+            // A socket that cannot be taken over is closed by being dropped.
+            if let Ok(socket) = TcpStream::from_std(socket) {
+                driver.connection(socket, from);
+            }
         }
         note => {
             driver.with_app(|glue, commands| glue.on_note(note, commands));

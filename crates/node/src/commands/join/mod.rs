@@ -1,0 +1,148 @@
+//! `throng join`: the node in the foreground. Each system is started by a file of its own, from the same [`Starting`].
+
+mod chord;
+mod place;
+
+use super::Context;
+use crate::cli::JoinArgs;
+use crate::daemon::api::{Server, Shared};
+use crate::daemon::home::{Home, Identity, NodeAddress};
+use crate::daemon::node::{Ending, Inbox, Node, Parts};
+use crate::daemon::request;
+use crate::daemon::system::{System, Teller, Told};
+use crate::failure::{Failure, Outcome};
+use crate::text;
+use data_encoding::HEXLOWER;
+use place::{bind_api, bind_port, reachable};
+use serde_json::json;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use throng_machine::Entropy as _;
+use throng_runtime::entropy::SystemEntropy;
+use throng_runtime::net::port::Port;
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::task::LocalSet;
+
+/// Answers of the API under way when the node has left may take so long to be sent.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Once handed over, saying goodbye takes no longer.
+const GOODBYES: Duration = Duration::from_secs(10);
+/// Random bytes of a token.
+const TOKEN: usize = 32;
+
+/// What is to be joined, checked before anything is touched; names are looked up.
+struct Plan {
+    chord: Option<chord::Entry>,
+}
+
+/// What every system is started with.
+struct Starting<'a> {
+    args: &'a JoinArgs,
+    home: &'a Home,
+    identity: &'a Identity,
+    /// The port that systems share; each takes its protocol of it.
+    port: &'a Port,
+    news: UnboundedSender<Told>,
+}
+
+impl Starting<'_> {
+    /// Tells the node news of the system of that name.
+    fn teller(&self, name: &'static str) -> Teller {
+        Teller::new(name, self.news.clone())
+    }
+}
+
+/// Runs the node until it has left.
+pub(crate) fn run(args: &JoinArgs, context: &Context) -> Outcome {
+    let plan = plan(args, context)?;
+    let home = Home::take(&context.home)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build();
+    let runtime = runtime.map_err(|error| Failure::failed(format_args!("cannot start: {error}")))?;
+    let ending = LocalSet::new().block_on(&runtime, serve(args, plan, &home, context));
+    runtime.shutdown_background();
+    let Ending { interrupted, abandoned } = ending?;
+    drop(home);
+    context.output.event("stopped", json!({ "abandoned": abandoned }));
+    if !abandoned.is_empty() {
+        context.output.note(format_args!(
+            "stopped; {} had not taken over all that was held here in time; it stays on the disk",
+            abandoned.join(", ")
+        ));
+    }
+    if interrupted { Err(Failure::Interrupted) } else { Ok(()) }
+}
+
+fn plan(args: &JoinArgs, context: &Context) -> Outcome<Plan> {
+    let chord = chord::entry(&args.chord, context)?;
+    if chord.is_none() {
+        let reason =
+            "say what to join: --chord new starts a ring, --chord ADDR joins that of the node at ADDR";
+        return Err(Failure::Usage(reason.into()));
+    }
+    Ok(Plan { chord })
+}
+
+async fn serve(args: &JoinArgs, plan: Plan, home: &Home, context: &Context) -> Outcome<Ending> {
+    let identity = home.identity(unix_time())?;
+    let (server, listener) = bind_api(args)?;
+    let port = bind_port(args)?;
+    let (tell, news) = mpsc::unbounded_channel();
+    let starting = Starting { args, home, identity: &identity, port: &port, news: tell };
+    let systems = start(plan, &starting)?;
+    port.serve();
+    let (requests, received) = mpsc::channel(request::QUEUE);
+    let address = announce(home, &server)?;
+    server.serve(listener, Shared::new(requests, &address.token));
+    say_where(port.local_addr(), &server, context);
+    let mut node = Node::new(Parts {
+        systems,
+        api: server.local_addr(),
+        key: HEXLOWER.encode(identity.key.verifying_key().as_bytes()),
+        incarnation: identity.incarnation,
+        patience: args.leave_timeout + GOODBYES,
+        output: context.output.clone(),
+    });
+    if !address.api.ip().is_loopback() {
+        node.notice(format!("the API at http://{} can be reached from other machines", server.local_addr()));
+    }
+    identity.notices.iter().for_each(|notice| node.notice(notice.clone()));
+    let ending = node.run(Inbox { requests: received, news }, context.interrupt.wait()).await;
+    server.close(LAST_WORDS).await;
+    Ok(ending)
+}
+
+/// Starts all that is planned.
+fn start(plan: Plan, starting: &Starting<'_>) -> Outcome<Vec<Rc<dyn System>>> {
+    let mut systems: Vec<Rc<dyn System>> = Vec::new();
+    if let Some(entry) = plan.chord {
+        systems.push(chord::start(entry, starting)?);
+    }
+    Ok(systems)
+}
+
+fn say_where(at: SocketAddr, server: &Server, context: &Context) {
+    let api = server.local_addr();
+    let home = text::path(&context.home);
+    context.output.print(format_args!(
+        "listening on {at} (UDP and TCP), API on http://{api} (token in {home}/node.json)"
+    ));
+    let fields = json!({ "address": at, "api": api, "home": home, "pid": std::process::id() });
+    context.output.event("listening", fields);
+}
+
+/// Lets commands find the API, with a new token.
+fn announce(home: &Home, server: &Server) -> Outcome<NodeAddress> {
+    let mut token = [0; TOKEN];
+    SystemEntropy::from_system().map_err(anyhow::Error::from)?.fill(&mut token);
+    let api = reachable(server.local_addr());
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let address = NodeAddress { pid: std::process::id(), api, token: HEXLOWER.encode(&token), version };
+    home.announce(&address)?;
+    Ok(address)
+}
+
+/// Seconds since 1970; 0 with a clock before that.
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
