@@ -1,6 +1,7 @@
 //! What the application may ask of the swarm.
 
-use crate::TorrentOptions;
+use crate::{SourceId, TorrentOptions};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use throng_machine::{ContentId, Endpoint};
@@ -44,6 +45,15 @@ pub enum Command {
     },
     /// Which pieces are wanted (bitfield, first piece in the high bit); all by default.
     SetWanted(ContentId, Vec<u8>),
+    /// Someone outside BitTorrent can send these pieces, whole: [`crate::Event::Fetch`] asks for them, what comes is
+    /// handed to [`crate::Swarm::source_data`]. Only for a torrent whose metadata is known.
+    AddSource(ContentId, SourceId, Range<u32>),
+    /// A source can no longer be asked.
+    RemoveSource(ContentId, SourceId),
+    /// What a source was asked for has come or will not; it may be asked again.
+    SourceReady(ContentId, SourceId),
+    /// What a source was asked for will not come; it is not to be asked before it is ready.
+    SourceFailed(ContentId, SourceId),
     /// Say goodbye: trackers are told `stopped`, peers closed.
     Shutdown,
 }

@@ -1,5 +1,6 @@
 //! What the swarm tells the application.
 
+use crate::SourceId;
 use bytes::Bytes;
 use std::time::Duration;
 use throng_machine::{ContentId, Endpoint, StreamId};
@@ -36,6 +37,34 @@ pub enum Event {
         client: String,
         /// What it did.
         reason: BanReason,
+    },
+    /// Ask a source for bytes of the piece space, padding (BEP 47) included; answer with [`crate::Swarm::source_data`]
+    /// and, when they are here or will not come, `SourceReady` or `SourceFailed`.
+    Fetch {
+        /// The torrent.
+        content: ContentId,
+        /// Whom to ask.
+        source: SourceId,
+        /// The first byte.
+        offset: u64,
+        /// How many.
+        len: u64,
+    },
+    /// Of what a source was asked for, nothing from `end` on is wanted any more.
+    FetchLess {
+        /// The torrent.
+        content: ContentId,
+        /// Who was asked.
+        source: SourceId,
+        /// The first byte not wanted.
+        end: u64,
+    },
+    /// A source sent wrong data; it is not asked again.
+    SourceShutOut {
+        /// The torrent.
+        content: ContentId,
+        /// Which.
+        source: SourceId,
     },
     /// After [`crate::Command::Shutdown`]: nothing more is to be done but the last announces.
     Stopped,

@@ -20,6 +20,7 @@ mod picker;
 mod pieces;
 mod rate;
 mod shared;
+mod source;
 mod swarm;
 mod torrent;
 mod violation;
@@ -27,6 +28,7 @@ mod violation;
 pub use command::{AddTorrent, BlockDigests, Command, PeerSource, TrackerOutcome};
 pub use config::{Config, TorrentOptions};
 pub use event::{AnnounceEvent, AnnounceRequest, BanReason, Event, PeerStatus, TorrentStatus};
+pub use source::{SourceId, SourceStatus};
 pub use swarm::{PEER_BYTES, Swarm};
 
 #[cfg(test)]

@@ -78,13 +78,35 @@ impl Partial {
         }
     }
 
+    /// Marks all blocks from `index` that are not here or arriving as asked for once more; returns which.
+    pub(crate) fn claim_from(&mut self, index: u32) -> Vec<u32> {
+        let mut claimed = Vec::new();
+        for index in index..self.len() {
+            match self.blocks.get_mut(index as usize) {
+                Some(state @ BlockState::Free) => {
+                    *state = BlockState::Asked(1);
+                    self.free -= 1;
+                }
+                Some(BlockState::Asked(askers)) => *askers = askers.saturating_add(1),
+                _ => continue,
+            }
+            claimed.push(index);
+        }
+        claimed
+    }
+
+    /// Whether every block is here.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.received == self.len()
+    }
+
     /// The block is here; returns whether it was the last.
     pub(crate) fn finish(&mut self, index: u32, from: StreamId) -> bool {
         if let Some(state @ BlockState::Arriving(_)) = self.blocks.get_mut(index as usize) {
             *state = BlockState::Received(from);
             self.received += 1;
         }
-        self.received == self.len()
+        self.is_complete()
     }
 
     /// A peer that was asked will not send it: the block is free once nobody else was asked.

@@ -3,7 +3,7 @@
 use crate::peer::Peer;
 use crate::shared::{Cx, Shared};
 use crate::torrent::Torrent;
-use crate::{AddTorrent, Command, Config, Event, PeerStatus, TorrentStatus};
+use crate::{AddTorrent, Command, Config, Event, PeerStatus, SourceId, SourceStatus, TorrentStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use throng_machine::{
     ContentId, Context, Datagram, Endpoint, Instant, Machine, StreamId, StreamInput, TokenBucket,
@@ -56,6 +56,29 @@ impl Swarm {
     /// The peers of a torrent.
     pub fn peers(&self, content: ContentId, now: Instant) -> Vec<PeerStatus> {
         self.torrents.get(&content).map_or_else(Vec::new, |torrent| torrent.peer_statuses(now, &self.shared))
+    }
+
+    /// The sources of a torrent outside BitTorrent.
+    pub fn sources(&self, content: ContentId, now: Instant) -> Vec<SourceStatus> {
+        self.torrents.get(&content).map_or_else(Vec::new, |torrent| torrent.source_statuses(now))
+    }
+
+    /// When sources may send more under the download limit; `None` is now.
+    pub fn download_opens_at(&self) -> Option<Instant> {
+        self.shared.download.opens_at()
+    }
+
+    /// Bytes of a source, the next of what [`Event::Fetch`] asked it for; as for a stream, positions of what is placed
+    /// count from their start.
+    pub fn source_data(
+        &mut self,
+        (content, source): (ContentId, SourceId),
+        len: u32,
+        cx: &mut Context<'_, Event>,
+    ) {
+        self.with(content, cx, |torrent, shared, cx| torrent.source_data(source, len, shared, cx));
+        self.quench(cx);
+        self.pump_uploads(cx);
     }
 
     /// Whether the application is to give block digests when this piece is found right.
@@ -293,6 +316,18 @@ impl Machine for Swarm {
             Command::SetLimits { upload, download } => self.set_limits(upload, download, cx.now()),
             Command::SetWanted(content, bits) => {
                 self.with(content, cx, |t, shared, cx| t.set_wanted(&bits, shared, cx));
+            }
+            Command::AddSource(content, source, pieces) => {
+                self.with(content, cx, |t, shared, cx| t.add_source(source, pieces, shared, cx));
+            }
+            Command::RemoveSource(content, source) => {
+                self.with(content, cx, |t, shared, cx| t.remove_source(source, shared, cx));
+            }
+            Command::SourceReady(content, source) => {
+                self.with(content, cx, |t, shared, cx| t.source_ended(source, true, shared, cx));
+            }
+            Command::SourceFailed(content, source) => {
+                self.with(content, cx, |t, shared, cx| t.source_ended(source, false, shared, cx));
             }
             Command::Shutdown => self.shutdown(cx),
         }

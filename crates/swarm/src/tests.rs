@@ -5,8 +5,9 @@ mod choking;
 mod hostile;
 mod metadata;
 mod requests;
+mod sources;
 
-use crate::{AddTorrent, Command, Config, Event, PeerSource, Swarm, TorrentOptions};
+use crate::{AddTorrent, Command, Config, Event, PeerSource, SourceId, Swarm, TorrentOptions};
 use std::sync::Arc;
 use throng_machine::probe::{Out, Probe};
 use throng_machine::{ContentId, Endpoint, StreamId, StreamInput};

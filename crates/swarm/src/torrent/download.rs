@@ -57,6 +57,7 @@ impl Torrent {
         for stream in idle {
             self.with_peer(stream, |torrent, peer| torrent.fill_requests(peer, shared, cx));
         }
+        self.fill_sources(shared, cx);
     }
 
     /// Takes a peer out, lets `act` work on both, and puts it back.
@@ -73,6 +74,7 @@ impl Torrent {
             .or_else(|| self.pick_suggested(peer, shared))
             .or_else(|| self.pick_begun(peer))
             .or_else(|| self.pick_new(peer, shared, cx))
+            .or_else(|| self.pick_reserved(peer, shared, cx))
             .or_else(|| self.pick_endgame(peer))
     }
 
@@ -98,7 +100,9 @@ impl Torrent {
             return None;
         }
         while let Some(piece) = peer.suggested.pop_front() {
-            if self.wants(piece) && peer.pieces.has(piece) && !self.partials.contains_key(&piece) {
+            let reserved = self.reserved().iter().any(|run| run.contains(&piece));
+            if self.wants(piece) && peer.pieces.has(piece) && !reserved && !self.partials.contains_key(&piece)
+            {
                 return self.begin_piece(peer, piece, shared);
             }
         }
@@ -119,19 +123,24 @@ impl Torrent {
         self.partials.is_empty() || shared.partial_bytes + length <= shared.config.max_partial_bytes
     }
 
-    fn begin_piece(&mut self, peer: &mut Peer, piece: u32, shared: &mut Shared) -> Option<Block> {
-        let length = u64::from(self.meta.as_ref()?.info.layout().piece_length());
-        self.partials.insert(piece, Partial::new(self.data_len(piece).div_ceil(BLOCK)));
-        self.partial_bytes += length;
-        shared.partial_bytes += length;
+    pub(super) fn begin_piece(&mut self, peer: &mut Peer, piece: u32, shared: &mut Shared) -> Option<Block> {
+        self.insert_partial(piece, shared);
         peer.current = Some(piece);
         self.pick_current(peer)
     }
 
+    /// Begins a piece nobody was asked for.
+    pub(super) fn insert_partial(&mut self, piece: u32, shared: &mut Shared) {
+        let length = self.meta.as_ref().map_or(0, |meta| u64::from(meta.info.layout().piece_length()));
+        self.partials.insert(piece, Partial::new(self.data_len(piece).div_ceil(BLOCK)));
+        self.partial_bytes += length;
+        shared.partial_bytes += length;
+    }
+
     fn choose_piece(&mut self, peer: &mut Peer, cx: &mut Cx<'_>) -> Option<u32> {
-        let partials = &self.partials;
-        let fresh =
-            |piece: u32| self.wants(piece) && peer.pieces.has(piece) && !partials.contains_key(&piece);
+        let (partials, reserved) = (&self.partials, self.reserved());
+        let begun = |piece| partials.contains_key(&piece) || reserved.iter().any(|run| run.contains(&piece));
+        let fresh = |piece: u32| self.wants(piece) && peer.pieces.has(piece) && !begun(piece);
         if peer.peer_choking {
             return peer.allowed_us.iter().copied().find(|piece| fresh(*piece));
         }
@@ -139,7 +148,7 @@ impl Torrent {
             has: &peer.pieces,
             have: &self.have,
             wanted: self.wanted.as_ref(),
-            begun: &|piece| partials.contains_key(&piece),
+            begun: &begun,
         };
         if self.have.count() < RANDOM_FIRST {
             picker::random(&candidates, cx.rng())
@@ -169,15 +178,9 @@ impl Torrent {
     }
 
     /// A wanted block is here.
-    pub(super) fn block_received(
-        &mut self,
-        peer: &mut Peer,
-        block: Block,
-        shared: &mut Shared,
-        cx: &mut Cx<'_>,
-    ) {
+    pub(super) fn received(&mut self, block: Block, from: StreamId, shared: &mut Shared, cx: &mut Cx<'_>) {
         let Some(partial) = self.partials.get_mut(&block.piece) else { return };
-        let complete = partial.finish(block.begin / BLOCK, peer.stream);
+        let complete = partial.finish(block.begin / BLOCK, from);
         partial.verifying |= complete;
         if complete {
             cx.emit(Event::PieceComplete(self.content, block.piece));

@@ -278,7 +278,7 @@ impl Torrent {
             peer.unasked += bytes;
         }
         if arrival.wanted {
-            self.block_received(peer, arrival.block, shared, cx);
+            self.received(arrival.block, peer.stream, shared, cx);
         } else {
             self.wasted += bytes;
         }

@@ -12,6 +12,8 @@ mod hashes;
 mod input;
 mod messages;
 mod metadata;
+mod source_data;
+mod sources;
 mod sow;
 mod status;
 mod superseed;
@@ -27,6 +29,7 @@ use crate::peer::Peer;
 use crate::pieces::PieceSet;
 use crate::rate::{BLOCK, Rate};
 use crate::shared::{Cx, Shared};
+use crate::source::{Source, SourceId};
 use crate::{AddTorrent, TorrentOptions};
 use hashes::HashFetch;
 use metadata::MetadataFetch;
@@ -60,6 +63,7 @@ pub(crate) struct Torrent {
     /// Bytes of `partials`.
     pub(crate) partial_bytes: u64,
     blame: Blame,
+    sources: BTreeMap<SourceId, Source>,
 
     pub(crate) peers: BTreeMap<StreamId, Box<Peer>>,
     pub(crate) known: KnownPeers,
@@ -101,6 +105,7 @@ impl Torrent {
             partials: BTreeMap::new(),
             partial_bytes: 0,
             blame: Blame::default(),
+            sources: BTreeMap::new(),
             peers: BTreeMap::new(),
             known: KnownPeers::default(),
             options,

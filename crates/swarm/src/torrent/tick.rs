@@ -35,9 +35,11 @@ impl Torrent {
             self.next_exchange = now + EXCHANGE_INTERVAL;
             self.announcer.start(now);
             self.ask_layers(cx);
+            self.fill_sources(shared, cx);
         } else {
             self.next_tick = None;
             self.announcer.stop(cx.now());
+            self.stop_sources(cx);
             let streams: Vec<StreamId> = self.peers.keys().copied().collect();
             for stream in streams {
                 self.close_peer(stream, shared, cx);
@@ -58,6 +60,7 @@ impl Torrent {
         let now = cx.now();
         self.next_tick = Some(now + TICK);
         self.check_peers(shared, cx);
+        self.check_sources(shared, cx);
         self.retry_metadata(cx);
         self.expire_hashes(shared, cx);
         self.retry_hashes(cx);
@@ -76,7 +79,7 @@ impl Torrent {
 
     /// Without peers the clock need not run until one may be dialled.
     fn nap(&mut self) {
-        if self.peers.is_empty() {
+        if self.peers.is_empty() && !self.waits_for_sources() {
             let next = self.known.next_at();
             self.next_tick = next.map(|at| self.next_tick.map_or(at, |tick| at.max(tick)));
         }

@@ -5,6 +5,7 @@ use super::hashes::comparable;
 use crate::blame::Suspect;
 use crate::peer::Peer;
 use crate::shared::{Cx, Shared};
+use crate::source::SourceId;
 use crate::{BanReason, BlockDigests, Event};
 use throng_machine::StreamId;
 use throng_wire::peer::Message;
@@ -56,6 +57,7 @@ impl Torrent {
             return;
         }
         self.finished_told = true;
+        self.stop_sources(cx);
         cx.emit(Event::Finished(self.content));
         if self.is_seed() {
             self.announcer.completed(cx.now());
@@ -121,6 +123,9 @@ impl Torrent {
 
     /// Shuts out a peer that sent wrong data, connected or not.
     pub(super) fn shut_out(&mut self, liar: StreamId, shared: &mut Shared, cx: &mut Cx<'_>) {
+        if let Some(source) = SourceId::of(liar) {
+            return self.shut_out_source(source, shared, cx);
+        }
         let suspect = match self.peers.get(&liar) {
             Some(peer) => Some(Suspect::of(peer)),
             None => self.blame.left(liar),
@@ -178,6 +183,7 @@ impl Torrent {
     /// The storage takes nothing: keep connections, ask for nothing, fetch again what was not stored.
     pub(crate) fn storage_failed(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
         self.storage_works = false;
+        self.stop_sources(cx);
         let mut peers = std::mem::take(&mut self.peers);
         for peer in peers.values_mut() {
             for request in std::mem::take(&mut peer.sent) {
@@ -220,6 +226,7 @@ impl Torrent {
             self.update_interest(peer, cx);
         }
         self.peers = peers;
+        self.check_sources(shared, cx);
         self.finish_if_complete(shared, cx);
         self.fill_all(shared, cx);
     }
@@ -237,6 +244,7 @@ impl Torrent {
                 arrival.wanted = false;
             }
         }
+        self.forget_arrival(piece);
         self.drop_partial(piece, shared);
         cx.emit(Event::DropPiece(self.content, piece));
     }
