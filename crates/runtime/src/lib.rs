@@ -15,3 +15,4 @@ pub mod session;
 mod sqlite;
 pub mod tracker;
 pub mod trackers;
+pub mod web;

@@ -15,7 +15,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
-use throng_machine::{Datagram, Endpoint, Extent, Instant, Machine, StreamEnd, StreamId, StreamInput, Via};
+use throng_machine::{
+    Context, Datagram, Endpoint, Extent, Instant, Machine, StreamEnd, StreamId, StreamInput, Via,
+};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
@@ -156,6 +158,17 @@ impl<A: Application> Driver<A> {
         let result = core.with_app(act);
         self.after_turn(core);
         result
+    }
+
+    /// Gives the machine bytes that came another way than by a stream; what it places is taken from them.
+    pub fn feed(
+        &self,
+        bytes: &[u8],
+        act: impl FnOnce(&mut A::Machine, &mut Context<'_, <A::Machine as Machine>::Event>),
+    ) {
+        let mut core = self.core();
+        core.turn(None, bytes, act);
+        self.after_turn(core);
     }
 
     /// Looks at the machine and the application.

@@ -2,11 +2,12 @@
 
 use super::open::Plan;
 use super::snapshot::{Snapshot, State};
+use super::sources::Sources;
 use crate::storage::Storage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use throng_machine::{ContentId, Endpoint};
-use throng_swarm::{AddTorrent, TorrentStatus};
+use throng_swarm::{AddTorrent, SourceStatus, TorrentStatus};
 use tokio::sync::{oneshot, watch};
 
 /// How far a check has come, told by the workers.
@@ -39,6 +40,8 @@ pub(super) struct Content {
     /// Addresses that came before the swarm knew the torrent.
     pub(super) waiting_peers: Vec<Endpoint>,
     pub(super) progress: Arc<Progress>,
+    /// Sources outside BitTorrent.
+    pub(super) sources: Sources,
     /// Why the storage cannot be used now.
     pub(super) trouble: Option<String>,
     pub(super) stopped: bool,
@@ -52,7 +55,8 @@ pub(super) struct Content {
 
 impl Content {
     /// Publishes how it stands.
-    pub(super) fn publish(&mut self, status: Option<TorrentStatus>) {
+    pub(super) fn publish(&mut self, status: Option<TorrentStatus>, sources: &[SourceStatus]) {
+        self.snapshot.sources = self.sources.reports(sources);
         self.snapshot.eta = status.as_ref().and_then(Snapshot::eta);
         let complete = status.as_ref().is_some_and(|status| status.verified >= status.wanted);
         self.snapshot.finished = matches!(self.stage, Stage::Running) && self.storage.is_some() && complete;

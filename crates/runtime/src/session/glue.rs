@@ -5,6 +5,7 @@ use super::journal::Journal;
 use super::open::{Opened, Plan};
 use super::request::{AddRequest, Note, Source};
 use super::snapshot::Snapshot;
+use super::sources::{Sources, Web};
 use crate::hashing::{Assembly, Completion, Outcome};
 use crate::net::{Application, Read};
 use crate::storage::Storage;
@@ -31,6 +32,7 @@ pub(super) struct Glue {
     pub(super) news: bool,
     journal: Arc<Journal>,
     trackers: Trackers,
+    pub(super) web: Web,
     pub(super) notes: UnboundedSender<Note>,
     next: u32,
 }
@@ -48,6 +50,11 @@ impl Application for Glue {
             Event::LeafHashesWanted(content, piece) => self.on_leaf_hashes_wanted(content, piece),
             Event::Finished(_) => self.news = true,
             Event::Announce(request) => self.on_announce(*request),
+            Event::Fetch { content, source, offset, len } => {
+                self.on_fetch(content, source, offset..offset + len)
+            }
+            Event::FetchLess { content, source, end } => self.on_fetch_less(content, source, end),
+            Event::SourceShutOut { content, source } => self.on_source_shut_out(content, source),
             Event::PeerJoined(..) | Event::PeerLeft(..) | Event::Stopped => {}
             Event::Banned { content, peer, client, reason } => {
                 self.notice(content, banned(peer, &client, reason));
@@ -86,13 +93,12 @@ impl Application for Glue {
 
 impl Glue {
     pub(super) fn new(
-        assembly: Assembly,
-        journal: Journal,
-        trackers: Trackers,
+        (assembly, journal): (Assembly, Journal),
+        (trackers, web): (Trackers, Web),
         notes: UnboundedSender<Note>,
     ) -> Glue {
         let (contents, journal) = (BTreeMap::new(), Arc::new(journal));
-        Glue { contents, assembly, announcing: 0, news: false, journal, trackers, notes, next: 0 }
+        Glue { contents, assembly, announcing: 0, news: false, journal, trackers, web, notes, next: 0 }
     }
 
     /// Handles what was said to the thread, except what needs the machine.
@@ -131,7 +137,16 @@ impl Glue {
                 self.announcing = self.announcing.saturating_sub(1);
                 commands.push(Command::Announced(content, request, outcome));
             }
-            Note::Connection(..) | Note::Peers(..) | Note::Shutdown(_) | Note::Tick => {}
+            Note::AddSource(content, file, source) => self.on_add_source(content, (file, source), commands),
+            Note::SourceEnded(content, source, ended) => {
+                self.on_source_ended((content, source), ended, commands);
+            }
+            Note::SourceReady(content, source) => commands.push(Command::SourceReady(content, source)),
+            Note::Connection(..)
+            | Note::Peers(..)
+            | Note::SourceData(..)
+            | Note::Shutdown(_)
+            | Note::Tick => {}
         }
     }
 
@@ -154,6 +169,7 @@ impl Glue {
             storage: None,
             wanted: None,
             waiting_peers: Vec::new(),
+            sources: Sources::default(),
             progress: Arc::new(Progress::default()),
             trouble: None,
             stopped: request.options.paused,
@@ -284,6 +300,7 @@ impl Glue {
         self.news = true;
         let waiting = std::mem::take(&mut of.waiting_peers);
         self.add_peers(content, waiting, commands);
+        self.begin_sources(content, commands);
     }
 
     fn on_remove(&mut self, content: ContentId, commands: &mut Vec<Command>) {

@@ -10,13 +10,16 @@ mod open;
 mod request;
 mod run;
 mod snapshot;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod trouble;
 
 pub use request::{AddRequest, FileFilter, Source};
-pub use snapshot::{Notice, Snapshot, State};
+pub use snapshot::{Notice, Snapshot, SourceReport, State};
+pub use sources::FileOf;
 
+use crate::fetch::RangeSource;
 use crate::hashing::AssemblyOptions;
 use crate::net::socket;
 use request::Note;
@@ -145,6 +148,12 @@ impl Session {
     /// Gives a torrent addresses to try.
     pub fn add_peers(&self, torrent: &TorrentHandle, peers: Vec<SocketAddr>) {
         let _ = self.notes.send(Note::AddPeers(torrent.content, peers));
+    }
+
+    /// Lets someone outside BitTorrent send a file of a torrent; what comes is verified as what peers send. Of a v1
+    /// torrent only the pieces within the file can be asked of it.
+    pub fn add_source(&self, torrent: &TorrentHandle, file: FileOf, source: Box<dyn RangeSource>) {
+        let _ = self.notes.send(Note::AddSource(torrent.content, file, source));
     }
 
     /// The peers of a torrent; empty once the session has ended.

@@ -2,7 +2,7 @@
 
 use super::content::Progress;
 use super::journal::Journal;
-use super::request::{AddRequest, FileFilter, Note};
+use super::request::{AddRequest, FileFilter, Note, Source};
 use crate::create::{Control, check};
 use crate::storage::{FileMap, Options, Storage};
 use std::path::PathBuf;
@@ -29,12 +29,23 @@ pub(super) struct Plan {
     only: Option<FileFilter>,
     trust: bool,
     read_only: bool,
+    /// Web seeds besides the torrent's own.
+    pub(super) web_seeds: Vec<String>,
 }
 
 impl Plan {
     pub(super) fn of(request: &AddRequest) -> Plan {
         let (dir, map, only) = (request.dir.clone(), request.map.clone(), request.only.clone());
-        Plan { dir, map, only, trust: request.skip_check, read_only: request.read_only }
+        let web_seeds = match &request.source {
+            Source::Magnet(magnet) => magnet.web_seeds.clone(),
+            Source::Metainfo(_) => Vec::new(),
+        };
+        Plan { dir, map, only, trust: request.skip_check, read_only: request.read_only, web_seeds }
+    }
+
+    /// Whether anything is ever written.
+    pub(super) fn writes(&self) -> bool {
+        !self.read_only
     }
 
     /// Opens and then checks, telling the thread of both.

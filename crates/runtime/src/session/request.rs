@@ -2,13 +2,16 @@
 
 use super::Snapshot;
 use super::open::Opened;
+use super::sources::{Ended, FileOf, Go};
+use crate::fetch::RangeSource;
 use crate::storage::{FileMap, StorageError};
+use bytes::Bytes;
 use std::fmt;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use throng_machine::{ContentId, Endpoint, Extent};
-use throng_swarm::{PeerStatus, TorrentOptions, TrackerOutcome};
+use throng_swarm::{PeerStatus, SourceId, TorrentOptions, TrackerOutcome};
 use throng_wire::magnet::Magnet;
 use throng_wire::metainfo::Metainfo;
 use tokio::sync::{oneshot, watch};
@@ -108,6 +111,14 @@ pub(super) enum Note {
     Leaves(ContentId, u32, Vec<[u8; 32]>),
     /// A tracker was asked.
     Announced(ContentId, u32, TrackerOutcome),
+    /// A source outside BitTorrent.
+    AddSource(ContentId, FileOf, Box<dyn RangeSource>),
+    /// Bytes of a source, the next of what it was asked for.
+    SourceData(ContentId, SourceId, Bytes, oneshot::Sender<Go>),
+    /// What a source was asked for has come, or will not.
+    SourceEnded(ContentId, SourceId, Ended),
+    /// A source may be asked again.
+    SourceReady(ContentId, SourceId),
     /// Time to publish snapshots.
     Tick,
 }

@@ -5,6 +5,7 @@ use super::content::Content;
 use super::glue::Glue;
 use super::journal::Journal;
 use super::request::Note;
+use super::sources::{Go, Web};
 use crate::entropy::SystemEntropy;
 use crate::hashing::Assembly;
 use crate::net::port::Guest as _;
@@ -14,10 +15,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use throng_machine::Entropy;
-use throng_swarm::{Command, Config, Swarm};
+use throng_machine::{ContentId, Entropy};
+use throng_swarm::{Command, Config, SourceId, Swarm};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::Instant;
 
@@ -25,6 +27,8 @@ use tokio::time::Instant;
 const TICK: Duration = Duration::from_millis(500);
 /// The resume state is saved every so many ticks; 5 s of work is lost at most.
 const TICKS_PER_CHECKPOINT: u32 = 10;
+/// While the memory for pieces is used up, sources are asked to wait so long.
+const FULL: Duration = Duration::from_millis(20);
 /// Bytes of a peer id that are random; those before name the program.
 const RANDOM_ID: usize = 12;
 
@@ -85,7 +89,8 @@ fn start(config: SessionConfig, notes: &UnboundedSender<Note>) -> io::Result<Sta
     if let Some(notice) = notice {
         tracing::warn!(notice, "the resume state is not as it should be");
     }
-    let glue = Glue::new(assembly, journal, trackers, notes.clone());
+    let web = Web { from: source, user_agent: swarm.client.replace(' ', "/") };
+    let glue = Glue::new((assembly, journal), (trackers, web), notes.clone());
     Ok((Driver::start(Swarm::new(swarm, key), glue, sockets, net)?, local_addr))
 }
 
@@ -132,6 +137,7 @@ fn handle(driver: &Driver<Glue>, note: Note) {
                 driver.connection(socket, from);
             }
         }
+        Note::SourceData(content, source, bytes, reply) => feed(driver, (content, source), &bytes, reply),
         note => {
             driver.with_app(|glue, commands| glue.on_note(note, commands));
             if driver.with_app(|glue, _| std::mem::take(&mut glue.news)) {
@@ -141,13 +147,32 @@ fn handle(driver: &Driver<Glue>, note: Note) {
     }
 }
 
+/// Bytes of a source: to the machine, which places them; who sent them is told when to go on.
+fn feed(
+    driver: &Driver<Glue>,
+    (content, source): (ContentId, SourceId),
+    bytes: &[u8],
+    reply: oneshot::Sender<Go>,
+) {
+    driver.feed(bytes, |swarm, cx| swarm.source_data((content, source), bytes.len() as u32, cx));
+    let now = driver.clock().now();
+    let pause = driver.look(|swarm, glue| {
+        let limited = swarm.download_opens_at().map(|at| at.since(now));
+        let full = glue.assembly.is_full().then_some(FULL);
+        limited.max(full).unwrap_or_default()
+    });
+    // Who waited for the answer may have been stopped meanwhile.
+    let _ = reply.send(Go { pause });
+}
+
 /// Publishes how every torrent stands.
 fn publish(driver: &Driver<Glue>) {
     let now = driver.clock().now();
     let contents: Vec<_> = driver.look(|_, glue| glue.contents.keys().copied().collect());
     for content in contents {
-        let status = driver.look(|swarm, _| swarm.status(content, now));
-        driver.with_app(|glue, _| glue.contents.get_mut(&content).map(|of| of.publish(status)));
+        let (status, sources) =
+            driver.look(|swarm, _| (swarm.status(content, now), swarm.sources(content, now)));
+        driver.with_app(|glue, _| glue.contents.get_mut(&content).map(|of| of.publish(status, &sources)));
     }
 }
 

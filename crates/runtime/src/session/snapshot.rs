@@ -37,6 +37,21 @@ pub struct Notice {
     pub text: String,
 }
 
+/// A source outside BitTorrent, as a person wants to see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SourceReport {
+    /// What it is called.
+    pub name: String,
+    /// Bytes from it so far.
+    pub downloaded: u64,
+    /// Bytes a second from it.
+    pub download_rate: u64,
+    /// Why it sends nothing now, if it was asked and does not.
+    pub trouble: Option<String>,
+    /// It is not asked any more.
+    pub dropped: bool,
+}
+
 /// A torrent at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -48,6 +63,8 @@ pub struct Snapshot {
     pub finished: bool,
     /// What the swarm says of it; `None` before it takes part.
     pub status: Option<TorrentStatus>,
+    /// Sources outside BitTorrent.
+    pub sources: Vec<SourceReport>,
     /// Time to the end at the present rate.
     pub eta: Option<Duration>,
     /// The last things a person should know.

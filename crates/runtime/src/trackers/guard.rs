@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 /// How near an address is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Reach {
+pub(crate) enum Reach {
     /// This machine.
     Loopback,
     /// This network.
@@ -18,7 +18,7 @@ pub(super) enum Reach {
 }
 
 /// How near an address is; unspecified ones reach this machine.
-pub(super) fn reach(ip: IpAddr) -> Reach {
+pub(crate) fn reach(ip: IpAddr) -> Reach {
     match ip.to_canonical() {
         ip if ip.is_loopback() || ip.is_unspecified() => Reach::Loopback,
         IpAddr::V4(ip) => {
@@ -34,7 +34,7 @@ pub(super) fn reach(ip: IpAddr) -> Reach {
 
 /// Whether a redirect from somewhere as near as `from` may lead to `ip`: all there is to check of a URL that the person
 /// named themselves.
-pub(super) fn may_follow(ip: IpAddr, from: Option<Reach>) -> Result<(), String> {
+pub(crate) fn may_follow(ip: IpAddr, from: Option<Reach>) -> Result<(), String> {
     if from.is_some_and(|from| reach(ip) < from) {
         return Err(String::from("it redirects to a private address"));
     }
@@ -42,12 +42,22 @@ pub(super) fn may_follow(ip: IpAddr, from: Option<Reach>) -> Result<(), String> 
 }
 
 /// Whether `url` at `ip` may be contacted, having come by redirect from somewhere as near as `from`.
-pub(super) fn may_contact(url: &Url, ip: IpAddr, from: Option<Reach>) -> Result<(), String> {
+pub(crate) fn may_contact(url: &Url, ip: IpAddr, from: Option<Reach>) -> Result<(), String> {
     may_follow(ip, from)?;
     let to = reach(ip);
     let is_announce = url.path().rsplit('/').next().is_some_and(|last| last.starts_with("announce"));
     if to == Reach::Loopback && url.scheme != Scheme::Udp && !is_announce {
         return Err(String::from("on this machine only /announce is asked"));
+    }
+    Ok(())
+}
+
+/// Whether a web seed's `url` at `ip` may be asked, having come by redirect from somewhere as near as `from`: a torrent
+/// must not make us say things to the machines around us.
+pub(crate) fn may_read(url: &Url, ip: IpAddr, from: Option<Reach>) -> Result<(), String> {
+    may_follow(ip, from)?;
+    if reach(ip) < Reach::Public && url.target.contains('?') {
+        return Err(String::from("a server near us is asked nothing but paths"));
     }
     Ok(())
 }

@@ -47,15 +47,7 @@ pub(super) struct HttpClient {
 
 impl HttpClient {
     pub(super) fn new(source: Source, user_agent: String) -> HttpClient {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider supports the default TLS versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let tls = TlsConnector::from(Arc::new(config));
-        HttpClient { tls, source, user_agent, most: BODY_MAX, named: false }
+        HttpClient { tls: tls(), source, user_agent, most: BODY_MAX, named: false }
     }
 
     /// The same for files of at most `most` bytes whose URL the person gave.
@@ -165,8 +157,20 @@ async fn send_and_receive(
     }
 }
 
+/// TLS as web servers are trusted: by the roots that browsers trust.
+pub(crate) fn tls() -> TlsConnector {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider supports the default TLS versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
+
 /// The host's addresses.
-pub(super) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, String> {
+pub(crate) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, String> {
     if let Some(ip) = url.ip() {
         return Ok(vec![SocketAddr::new(ip, url.port)]);
     }

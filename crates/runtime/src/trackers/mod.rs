@@ -1,13 +1,13 @@
 //! Announcing to trackers over HTTP, HTTPS (BEP 3, 7, 23, 31) and UDP (BEP 15, 41), over both families where the
 //! tracker has both. Every failure is one clause for people.
 
-mod guard;
-mod http;
+pub(crate) mod guard;
+pub(crate) mod http;
 mod response;
 #[cfg(test)]
 mod tests;
 mod udp;
-mod url;
+pub(crate) mod url;
 
 use crate::clock::Clock;
 use crate::entropy::SystemEntropy;

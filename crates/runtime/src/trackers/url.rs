@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 /// How a tracker is spoken to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Scheme {
+pub(crate) enum Scheme {
     /// BEP 3.
     Http,
     /// BEP 3 over TLS.
@@ -15,20 +15,20 @@ pub(super) enum Scheme {
 
 /// A tracker's address, taken apart.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Url {
+pub(crate) struct Url {
     /// The protocol.
-    pub(super) scheme: Scheme,
+    pub(crate) scheme: Scheme,
     /// Host name or address, without brackets.
-    pub(super) host: String,
+    pub(crate) host: String,
     /// The port, the scheme's own if none is named.
-    pub(super) port: u16,
+    pub(crate) port: u16,
     /// Path and query, beginning with `/`.
-    pub(super) target: String,
+    pub(crate) target: String,
 }
 
 impl Url {
     /// Takes a URL apart; `None` if it is none we can speak to. User information and fragments are dropped.
-    pub(super) fn parse(text: &str) -> Option<Url> {
+    pub(crate) fn parse(text: &str) -> Option<Url> {
         let (scheme, rest) = text.trim().split_once("://")?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "http" => Scheme::Http,
@@ -52,7 +52,7 @@ impl Url {
     }
 
     /// The URL a `Location` header names, seen from this one.
-    pub(super) fn join(&self, location: &str) -> Option<Url> {
+    pub(crate) fn join(&self, location: &str) -> Option<Url> {
         if location.contains("://") {
             return Url::parse(location);
         }
@@ -71,12 +71,12 @@ impl Url {
     }
 
     /// The path, without the query.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
 
     /// Host and port as the `Host` header has them.
-    pub(super) fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         match (self.scheme, self.port) {
             (Scheme::Http, 80) | (Scheme::Https, 443) => host,
@@ -85,7 +85,7 @@ impl Url {
     }
 
     /// The address, if the host is one and needs no look-up.
-    pub(super) fn ip(&self) -> Option<IpAddr> {
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
 

@@ -37,25 +37,28 @@ impl Torrent {
     ) -> u32 {
         let begin = (fetch.at - self.offset(fetch.piece, 0)) as u32;
         let block = self.block(fetch.piece, begin / BLOCK);
-        let step = if block.length == 0 || begin >= block.begin + block.length {
-            count.min(self.piece_len(fetch.piece).saturating_sub(begin))
-        } else {
+        let end = block.begin + block.length;
+        // Behind the data of a piece lies padding, or nothing at all (v2), up to the next piece.
+        let whole = match fetch.piece + 1 < fetch.end {
+            true => self.offset(1, 0) as u32,
+            false => self.piece_len(fetch.piece),
+        };
+        let step = count.min(if begin < end { end } else { whole }.saturating_sub(begin));
+        if begin < end {
             if begin == block.begin {
                 fetch.wanted = self.begin_from(fetch, block, id, shared);
             }
-            let step = count.min(block.begin + block.length - begin);
             if fetch.wanted {
                 cx.place(Extent { content: self.content, offset: fetch.at, len: step }, input);
             } else {
                 self.wasted += u64::from(step);
             }
-            if begin + step == block.begin + block.length && std::mem::take(&mut fetch.wanted) {
+            if begin + step == end && std::mem::take(&mut fetch.wanted) {
                 self.received(block, id.sender(), shared, cx);
             }
-            step
-        };
+        }
         fetch.at += u64::from(step);
-        if begin + step >= self.piece_len(fetch.piece) {
+        if begin + step >= whole {
             fetch.piece += 1;
             fetch.claimed.clear();
         }
