@@ -10,7 +10,6 @@ mod progress;
 mod text;
 mod torrent_file;
 mod units;
-mod web;
 
 use cli::Cli;
 use commands::Context;

@@ -1,6 +1,7 @@
-//! The central directory on real sockets: the server, and the client with the files it shares and fetches.
+//! The central directory on real sockets: the server, the client with single files, and a node's membership.
 
 pub mod client;
+pub mod member;
 pub mod server;
 
 #[cfg(test)]

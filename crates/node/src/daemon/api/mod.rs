@@ -1,18 +1,11 @@
 //! The HTTP API: JSON over HTTP/1.1, on loopback unless told otherwise.
 //!
-//! Every request needs the token of `node.json` as `Authorization: Bearer …`, or the cookie that a browser was given
-//! for it ([`login`]); before that is looked at, Host and Origin must be ours ([`guard`]). Only the page itself, which
-//! says nothing of this node, is given to all ([`page`]). Answers are objects; an error is `{"error": "one line"}` with a
-//! fitting status; what comes bit by bit is one object a line (`application/x-ndjson`) or server-sent events. Paths carry
-//! the version: `/api/v1/…`; `openapi.json` describes them.
+//! Every request needs the token of `node.json` as `Authorization: Bearer …`; before that is looked at, Host and Origin
+//! must be ours ([`guard`]). Answers are objects; an error is `{"error": "one line"}` with a fitting status; what comes
+//! bit by bit is one object a line (`application/x-ndjson`). Paths carry the version: `/api/v1/…`.
 
 mod answer;
-mod auth;
-mod events;
 mod guard;
-mod login;
-mod openapi;
-mod page;
 mod routes;
 mod serve;
 #[cfg(test)]
@@ -22,7 +15,7 @@ pub(crate) use serve::Server;
 
 use super::request::{Reply, Request};
 use answer::ApiError;
-use auth::Keys;
+use guard::Token;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,13 +23,13 @@ use tokio::sync::{mpsc, oneshot};
 #[derive(Clone)]
 pub(crate) struct Shared {
     requests: mpsc::Sender<Request>,
-    keys: Arc<Keys>,
+    token: Arc<Token>,
 }
 
 impl Shared {
     /// Answers through this queue those who know this token.
     pub(crate) fn new(requests: mpsc::Sender<Request>, token: &str) -> Shared {
-        Shared { requests, keys: Arc::new(Keys::new(token)) }
+        Shared { requests, token: Arc::new(Token::new(token)) }
     }
 
     /// Asks the node and waits for its answer.

@@ -65,4 +65,11 @@ impl Calls {
         *count = count.saturating_add(1);
         *count <= limit
     }
+
+    /// Who was called answered as one who waits for us does: such calls are not what the limit is for.
+    pub(super) fn was_welcome(&mut self, to: Endpoint) {
+        if let Some((_, count)) = self.0.get_mut(&to.ip()) {
+            *count = count.saturating_sub(1);
+        }
+    }
 }

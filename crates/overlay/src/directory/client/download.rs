@@ -120,8 +120,11 @@ impl Fetch {
 impl Client {
     pub(super) fn download(&mut self, what: Download, cx: &mut Cx<'_>) {
         let (id, at) = (what.id, what.server);
-        let refusal = if self.downloads.contains_key(&id) || self.downloads.len() >= self.config.max_downloads
-        {
+        // Answers carry no ids: of two downloads of one name nobody could say whose they are.
+        let same = |fetch: &Fetch| fetch.is(at, &what.nick, &what.name);
+        let crowded = self.downloads.len() >= self.config.max_downloads
+            || self.downloads.values().any(|fetch| same(fetch));
+        let refusal = if self.downloads.contains_key(&id) || crowded {
             Some(DownloadError::Busy)
         } else if !self.servers.contains_key(&at) {
             Some(DownloadError::NotJoined)
@@ -339,9 +342,15 @@ impl Client {
         Next::Keep
     }
 
-    pub(super) fn on_magnet_link(&mut self, id: DownloadId, link: &[u8], cx: &mut Cx<'_>) -> Next {
+    pub(super) fn on_magnet_link(
+        &mut self,
+        from: Endpoint,
+        id: DownloadId,
+        link: &[u8],
+        cx: &mut Cx<'_>,
+    ) -> Next {
         if self.end_download(id, cx).is_some() {
-            cx.emit(Event::Magnet(id, Bytes::copy_from_slice(link)));
+            cx.emit(Event::Magnet(id, Bytes::copy_from_slice(link), from));
         }
         Next::Close
     }

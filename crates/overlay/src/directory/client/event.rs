@@ -174,16 +174,16 @@ pub enum Event {
     Queued(DownloadId, Duration),
     /// All bytes that were wanted are placed; nothing verifies them.
     Downloaded(DownloadId),
-    /// The user is one of our nodes: go on with this magnet link; the download here is over. The root it names must
-    /// begin with the 16 bytes of the hit, where there were any.
-    Magnet(DownloadId, Bytes),
+    /// The user is one of our nodes: go on with this magnet link, which came from that address; the download here is
+    /// over. The root it names must begin with the 16 bytes of the hit, where there were any.
+    Magnet(DownloadId, Bytes, Endpoint),
     /// The download is over; bytes had, from the beginning.
     DownloadFailed(DownloadId, DownloadError, u64),
     /// An upload begins.
     Uploading(ContentId, Vec<u8>),
     /// All bytes of an upload have left.
     Uploaded(ContentId, Vec<u8>),
-    /// An upload ended too early.
+    /// An upload that had begun ended too early.
     UploadFailed(ContentId, Vec<u8>),
     /// One of our nodes asks for the magnet link of a file: answer with `Command::Magnet`.
     MagnetWanted(StreamId, ContentId),

@@ -23,6 +23,7 @@ mod server;
 mod session;
 mod shares;
 mod sharing;
+mod standing;
 mod timers;
 mod upload;
 mod violation;
@@ -32,6 +33,7 @@ pub use config::Config;
 pub use event::{DownloadError, Event, LogoutReason, UserFile, UserInfo};
 pub use machine::Client;
 pub use shares::{SharedFile, md5_word, root_of_md5};
+pub use standing::Session;
 pub use violation::{Violation, Violations};
 
 #[cfg(test)]

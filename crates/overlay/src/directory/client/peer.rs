@@ -289,7 +289,9 @@ impl Client {
                 Err(reading) => reading,
             },
             Phase::AwaitMagnet(id) => match parse_magnet_answer(text) {
-                Ok(Parsed::Complete(link, used)) => Reading::Done(used, self.on_magnet_link(id, link, cx)),
+                Ok(Parsed::Complete(link, used)) => {
+                    Reading::Done(used, self.on_magnet_link(peer.address, id, link, cx))
+                }
                 Ok(_) => Reading::More,
                 Err(_) => Reading::Done(text.len(), self.on_no_magnet(peer, id, cx)),
             },

@@ -84,6 +84,8 @@ pub(super) struct Server {
     pub(super) told: u32,
     /// The server wants no more files.
     pub(super) full: bool,
+    /// Files it does not want.
+    pub(super) refused: BTreeSet<ContentId>,
     /// The first is under way, the others wait: answers carry no ids.
     pub(super) asked: VecDeque<Asked>,
     /// Ends of searches given up: what comes before them belongs to nobody.
@@ -121,6 +123,7 @@ impl Server {
             withdrawn: VecDeque::new(),
             told: 0,
             full: false,
+            refused: BTreeSet::new(),
             asked: VecDeque::new(),
             owed: 0,
             owed_until: now,
@@ -147,6 +150,7 @@ impl Server {
         self.withdrawn.clear();
         self.told = 0;
         self.full = false;
+        self.refused.clear();
         self.owed = 0;
         self.ours.clear();
         self.unasked = 0;

@@ -33,6 +33,7 @@ impl Client {
         for at in self.online() {
             if let Some(server) = self.servers.get_mut(&at)
                 && !server.pending.remove(&content)
+                && !server.refused.remove(&content)
             {
                 server.withdrawn.push_back(file.name.clone());
             }
@@ -49,6 +50,7 @@ impl Client {
         let Some(server) = self.servers.get_mut(&at) else { return };
         server.full = true;
         for content in std::mem::take(&mut server.pending) {
+            server.refused.insert(content);
             cx.emit(Event::NotShared(content));
         }
     }
@@ -66,6 +68,7 @@ impl Client {
             }
             let Some(first) = server.pending.pop_first() else { return };
             if server.full {
+                server.refused.insert(first);
                 cx.emit(Event::NotShared(first));
                 continue;
             }

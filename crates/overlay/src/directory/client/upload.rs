@@ -60,7 +60,11 @@ impl Client {
         let same = self.uploads.iter().find(|(_, upload)| upload.server == at && upload.is(nick, name));
         if let Some((id, upload)) = same {
             let (id, busy) = (*id, upload.stream.is_some());
-            return if busy { self.put_off(at, nick, name, cx) } else { self.accept(at, id, nick, name, cx) };
+            // Who asks again has given the connection up, or lost it before we knew.
+            if busy {
+                self.take_back(id, cx);
+            }
+            return self.accept(at, id, nick, name, cx);
         }
         if !self.has_slot(at, nick, name, cx.now()) {
             return self.put_off(at, nick, name, cx);
@@ -80,6 +84,20 @@ impl Client {
         };
         self.uploads.insert(id, upload);
         self.accept(at, id, nick, name, cx);
+    }
+
+    /// The upload is as it was before it began; the slot stays its.
+    fn take_back(&mut self, id: UploadId, cx: &mut Cx<'_>) {
+        let Some(upload) = self.uploads.get_mut(&id) else { return };
+        let (stream, begun) = (upload.stream.take(), std::mem::take(&mut upload.begun));
+        let (server, content, nick) = (upload.server, upload.content, upload.nick.clone());
+        if let Some(stream) = stream {
+            self.hang_up(stream, cx);
+        }
+        if begun {
+            self.tell(server, &ClientMessage::UploadEnded, cx);
+            cx.emit(Event::UploadFailed(content, nick));
+        }
     }
 
     /// 608, with the name byte for byte as it was asked for.
@@ -178,6 +196,7 @@ impl Client {
     ) -> Next {
         match answer {
             OffsetAnswer::Offset(offset) if offset <= self.upload_size(id) => {
+                self.calls.was_welcome(peer.address);
                 self.begin_upload(stream, peer, id, offset, cx)
             }
             OffsetAnswer::Magnet { nick, name }
@@ -295,7 +314,9 @@ impl Client {
     }
 
     pub(super) fn fail_upload(&mut self, id: UploadId, cx: &mut Cx<'_>) {
-        if let Some(upload) = self.end_upload(id, cx) {
+        if let Some(upload) = self.end_upload(id, cx)
+            && upload.begun
+        {
             cx.emit(Event::UploadFailed(upload.content, upload.nick));
         }
     }

@@ -222,6 +222,17 @@ fn an_uploader_that_ignores_offsets_is_found_out_and_asked_from_the_beginning() 
 }
 
 #[test]
+fn a_copy_is_fetched_once_at_a_time() {
+    let (mut bench, _) = asked(wanted(Some(12)));
+    let second = DownloadId(2);
+    assert_eq!(bench.command(Command::Download(Box::new(Download { id: second, ..wanted(Some(12)) }))), []);
+    assert!(bench.events().contains(&Event::DownloadFailed(second, DownloadError::Busy, 0)));
+    bench.command(Command::CancelDownload(ID));
+    let told = bench.command(Command::Download(Box::new(Download { id: second, ..wanted(Some(12)) })));
+    assert_eq!(told, [(203, format!("alice \"{NAME}\""))]);
+}
+
+#[test]
 fn a_restart_does_not_outlive_the_directory() {
     let resume = Resume { offset: 5, tail: Bytes::from_static(b"cde") };
     let (mut bench, stream) = calling(Download { resume: Some(resume), ..wanted(Some(12)) });
@@ -468,7 +479,7 @@ fn our_own_nodes_are_asked_for_a_magnet_link() {
     bench.bytes(stream, b"13 magnet:");
     let outs = bench.bytes(stream, b"?xt=x5");
     assert!(is_closed(&outs, stream));
-    assert_eq!(bench.events(), [Event::Magnet(ID, Bytes::from_static(b"magnet:?xt=x5"))]);
+    assert_eq!(bench.events(), [Event::Magnet(ID, Bytes::from_static(b"magnet:?xt=x5"), peer(1))]);
 }
 
 #[test]

@@ -140,6 +140,39 @@ fn slots_are_counted_and_the_queue_is_fair() {
 }
 
 #[test]
+fn who_asks_again_while_it_runs_has_given_the_connection_up() {
+    let mut bench = Bench::online_with(Config { upload_slots: 1, ..config() });
+    bench.share(5, "song.mp3", 12);
+    bench.hear(607, &request("alice"));
+    let (stream, _) = get(&mut bench, "alice", "0");
+    bench.hear(607, &request("ben"));
+    let outs = bench.hear(607, &request("alice"));
+    assert!(is_closed(&outs, stream));
+    let told = frames(&outs, bench.server);
+    assert_eq!(told, [(221, String::new()), (608, request("alice"))], "the slot stays hers");
+    assert!(bench.events().contains(&Event::UploadFailed(ContentId(5), b"alice".to_vec())));
+    let (stream, mut outs) = get(&mut bench, "alice", "5");
+    outs.extend(bench.seconds(1));
+    assert!(outs.contains(&Out::WriteExtent(stream, b"12".to_vec(), extent(5, 7))), "{outs:?}");
+}
+
+#[test]
+fn calls_that_were_welcome_do_not_count() {
+    let mut bench = Bench::online_with(Config { data_port: 0, ..config() });
+    bench.share(5, "song.mp3", 12);
+    for _ in 0..20 {
+        bench.hear(607, &request("alice"));
+        let outs = bench.hear(501, &format!("alice {} 6701 \"{NAME}\" 0 8", number_of(2)));
+        let (stream, _) = called(&outs).expect("never too often");
+        let outs = bench.bytes(stream, b"1");
+        bench.probe.stream(stream, StreamInput::Flushed(written(&outs, stream).len() as u32));
+        bench.bytes(stream, b"0");
+        bench.probe.stream(stream, StreamInput::Flushed(12));
+        bench.events();
+    }
+}
+
+#[test]
 fn who_stops_asking_loses_the_place() {
     let mut bench = Bench::online_with(Config {
         upload_slots: 1,
