@@ -4,6 +4,7 @@ pub mod bencode;
 pub mod chord;
 pub mod fasttrack;
 pub mod gnutella;
+pub mod http;
 pub mod ids;
 pub mod magnet;
 pub mod merkle;
