@@ -4,7 +4,10 @@
 //! same for all ([`discovery`]), so that one workload compares them and one node joins them all.
 
 pub mod chord;
+mod dial;
 pub mod directory;
 pub mod discovery;
 pub mod flood;
+pub mod http;
 pub mod keyword_index;
+mod timers;

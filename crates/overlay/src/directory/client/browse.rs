@@ -6,12 +6,12 @@ use throng_machine::{Endpoint, StreamId};
 use throng_wire::napster::peer::{ListLine, ListState, Opening, Refusal, write_list_end, write_list_start};
 use throng_wire::napster::{ClientMessage, DirectBrowseOrder, DirectBrowseReady, Nick, Speed};
 
-use super::dial::callable;
 use super::event::{Event, UserFile};
 use super::machine::{Client, Cx, Timer};
 use super::peer::{Errand, Next, Peer, Phase};
 use super::shares::root_of_md5;
 use super::violation::Violation;
+use crate::dial::callable;
 use crate::discovery::{Refusal as Refused, Ticket};
 
 /// Bytes of our list on the way before more of it is written.

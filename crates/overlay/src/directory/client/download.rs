@@ -8,11 +8,11 @@ use throng_wire::napster::peer::{Opening, Parsed, Refusal};
 use throng_wire::napster::{ClientMessage, Contact, FIREWALL_ERROR, Nick, NickFile, QueueLimit};
 
 use super::command::{Download, DownloadId, Part, Resume};
-use super::dial::callable;
 use super::event::{DownloadError, Event};
 use super::machine::{Client, Cx, Timer};
 use super::peer::{Errand, Next, Peer, Phase};
 use super::violation::Violation;
+use crate::dial::callable;
 
 /// Bytes of what is had that the uploader must send again, at most.
 const MAX_TAIL: usize = 1_024;

@@ -8,16 +8,16 @@ use throng_wire::napster::ClientMessage;
 use super::browse::DirectBrowse;
 use super::command::{Command, DownloadId};
 use super::config::Config;
-use super::dial::Calls;
 use super::download::Fetch;
 use super::event::Event;
 use super::peer::Peer;
 use super::server::{Phase, Servers};
 use super::shares::Shares;
-use super::timers::Timers;
 use super::upload::{Upload, UploadId, Waiting};
 use super::violation::{Violation, Violations};
+use crate::dial::Calls;
 use crate::discovery::Ticket;
+use crate::timers::Timers;
 
 /// What a context of this machine is.
 pub(super) type Cx<'a> = Context<'a, Event>;

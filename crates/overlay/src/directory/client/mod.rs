@@ -11,7 +11,6 @@
 mod browse;
 mod command;
 mod config;
-mod dial;
 mod download;
 mod event;
 mod machine;
@@ -24,7 +23,6 @@ mod session;
 mod shares;
 mod sharing;
 mod standing;
-mod timers;
 mod upload;
 mod violation;
 

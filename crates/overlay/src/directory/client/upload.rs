@@ -4,11 +4,11 @@ use throng_machine::{ContentId, Endpoint, Extent, Instant, StreamId};
 use throng_wire::napster::peer::{OffsetAnswer, Opening, Refusal, write_magnet_answer};
 use throng_wire::napster::{ClientMessage, Contact, NickFile, QueueFull, UploadRequest};
 
-use super::dial::callable;
 use super::event::Event;
 use super::machine::{Client, Cx, Timer};
 use super::peer::{Errand, Next, Peer, Phase};
 use super::violation::Violation;
+use crate::dial::callable;
 
 /// Somebody who was told to wait and does not ask again within this has lost their place; 130 s, as our own clients
 /// ask each minute, and a slot must not be kept for one who has given up.

@@ -40,18 +40,18 @@ fn is_shared(ip: Ipv4Addr) -> bool {
 }
 
 /// The address a server named, if it may be called on its word.
-pub(super) fn callable(server: Endpoint, ip: Ipv4Addr, port: u16) -> Option<Endpoint> {
+pub(crate) fn callable(server: Endpoint, ip: Ipv4Addr, port: u16) -> Option<Endpoint> {
     let to = Endpoint::new(ip.into(), port);
     (to.is_dialable() && reach(ip.into()) >= reach(server.ip())).then_some(to)
 }
 
 /// Counts calls an address and minute.
 #[derive(Default, Debug)]
-pub(super) struct Calls(BTreeMap<IpAddr, (Instant, u32)>);
+pub(crate) struct Calls(BTreeMap<IpAddr, (Instant, u32)>);
 
 impl Calls {
     /// Whether it may be called once more; counts the call.
-    pub(super) fn allow(&mut self, to: Endpoint, limit: u32, now: Instant) -> bool {
+    pub(crate) fn allow(&mut self, to: Endpoint, limit: u32, now: Instant) -> bool {
         if self.0.len() >= MAX_REMEMBERED {
             self.0.retain(|_, (since, _)| now.since(*since) < Duration::from_secs(60));
         }
