@@ -10,6 +10,7 @@ mod progress;
 mod text;
 mod torrent_file;
 mod units;
+mod web;
 
 use cli::Cli;
 use commands::Context;

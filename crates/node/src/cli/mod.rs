@@ -14,7 +14,7 @@ mod transfer;
 pub(crate) use address::{Address, ListenAddress, bind_reason};
 pub(crate) use demo::DemoArgs;
 pub(crate) use directory::{DirectoryArgs, LinkTo};
-pub(crate) use node::{Chord, GetArgs, JoinArgs, LeaveArgs, PutArgs, StatusArgs};
+pub(crate) use node::{Chord, GetArgs, JoinArgs, LeaveArgs, PageArgs, PutArgs, StatusArgs};
 pub(crate) use simulate::{
     RingTable, SimulateChordArgs, SimulateCommand, SimulateDirectoryArgs, SimulateSwarmArgs,
 };
@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Join(JoinArgs),
     /// Show what the node knows and does
     Status(StatusArgs),
+    /// Print the link that opens the node's page in a browser
+    Page(PageArgs),
     /// Let the node hand over, say goodbye and stop
     Leave(LeaveArgs),
     /// Store a value under a key in the ring

@@ -46,6 +46,13 @@ pub(crate) struct StatusArgs {
 
 #[derive(Args, Debug)]
 #[command(
+    after_help = "The link holds the token that opens this node until it stops: give it to nobody.\n\n\
+                        Example: xdg-open \"$(throng page)\""
+)]
+pub(crate) struct PageArgs {}
+
+#[derive(Args, Debug)]
+#[command(
     after_help = "Returns when the node has handed over and is gone; fails if it had to stop before all was handed \
                         over.\n\nExample: throng leave"
 )]

@@ -51,6 +51,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Outcome {
         Command::Simulate(command) => simulate::run(command, context),
         Command::Join(args) => join::run(args, context),
         Command::Status(args) => node::status(args, context),
+        Command::Page(_) => node::page(context),
         Command::Leave(_) => node::leave(context),
         Command::Put(args) => node::put(args, context),
         Command::Get(args) => node::get(args, context),

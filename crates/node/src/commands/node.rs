@@ -49,6 +49,17 @@ pub(crate) fn status(args: &StatusArgs, context: &Context) -> Outcome {
     Ok(())
 }
 
+/// Prints the link to the page of the running node.
+pub(crate) fn page(context: &Context) -> Outcome {
+    let client = Client::new(&context.home)?;
+    let page = client.page();
+    // Whether it runs: a node that was killed leaves its address.
+    call(context, move || client.get::<NodeStatus>("status"))?;
+    context.output.print(&page);
+    context.output.event("page", json!({ "page": page }));
+    Ok(())
+}
+
 /// Asks the node to leave and waits until it is gone.
 pub(crate) fn leave(context: &Context) -> Outcome {
     let client = Client::new(&context.home)?;

@@ -41,6 +41,11 @@ impl Client {
         Ok(Client { home: home.to_owned(), address, agent: config.new_agent() })
     }
 
+    /// The link to the node's page.
+    pub(crate) fn page(&self) -> String {
+        self.address.page()
+    }
+
     /// Reads an object.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Outcome<T> {
         self.object(self.ask(path)?)

@@ -1,6 +1,16 @@
 //! What the node tells of itself and answers, as the JSON of its API. Commands read what the node wrote, so each type
 //! goes both ways; what a later version adds is ignored by an earlier one.
 
+#[allow(dead_code, reason = "its routes come next")]
+mod library;
+#[allow(dead_code, reason = "its routes come next")]
+mod search;
+#[allow(dead_code, reason = "its routes come next")]
+mod transfer;
+
+#[allow(unused_imports, reason = "their routes come next")]
+pub(crate) use self::{library::*, search::*, transfer::*};
+
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -15,6 +15,7 @@ use crate::text;
 use data_encoding::HEXLOWER;
 use place::{bind_api, bind_port, reachable};
 use serde_json::json;
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -95,6 +96,7 @@ async fn serve(args: &JoinArgs, plan: Plan, home: &Home, context: &Context) -> O
     let address = announce(home, &server)?;
     server.serve(listener, Shared::new(requests, &address.token));
     say_where(port.local_addr(), &server, context);
+    say_page(&address, context);
     let mut node = Node::new(Parts {
         systems,
         api: server.local_addr(),
@@ -129,6 +131,14 @@ fn say_where(at: SocketAddr, server: &Server, context: &Context) {
     ));
     let fields = json!({ "address": at, "api": api, "home": home, "pid": std::process::id() });
     context.output.event("listening", fields);
+}
+
+/// The link to the page opens the whole node: it is for a person at a terminal, not for logs.
+fn say_page(address: &NodeAddress, context: &Context) {
+    match std::io::stdout().is_terminal() {
+        true => context.output.print(format_args!("page: {}", address.page())),
+        false => context.output.print("page: the link is printed by: throng page"),
+    }
 }
 
 /// Lets commands find the API, with a new token.

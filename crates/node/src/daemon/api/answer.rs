@@ -73,6 +73,36 @@ pub(super) fn lines<T: Serialize + Send + 'static>(objects: Receiver<T>) -> Resp
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::new(Lines(objects))).into_response()
 }
 
+/// One server-sent event, as it goes over the wire.
+pub(super) struct ServerEvent(Bytes);
+
+impl ServerEvent {
+    /// With an object as its data; JSON has no line breaks of its own.
+    pub(super) fn new(name: &str, data: &impl Serialize) -> ServerEvent {
+        let data = serde_json::to_string(data).unwrap_or_default();
+        ServerEvent(Bytes::from(format!("event: {name}\ndata: {data}\n\n")))
+    }
+}
+
+/// Server-sent events as they come, until the sender is gone. Who reads slowly slows the sender.
+pub(super) fn events(events: Receiver<ServerEvent>) -> Response {
+    ([(header::CONTENT_TYPE, "text/event-stream")], Body::new(Events(events))).into_response()
+}
+
+struct Events(Receiver<ServerEvent>);
+
+impl HttpBody for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|event| Some(Ok(Frame::data(event?.0))))
+    }
+}
+
 struct Lines<T>(Receiver<T>);
 
 impl<T: Serialize> HttpBody for Lines<T> {

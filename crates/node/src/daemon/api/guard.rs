@@ -1,35 +1,29 @@
 //! Who may ask: not a page of another origin, not a name that was made to lead here, nobody without the token.
 //!
 //! A browser sends the name it was given as Host: an attacker's name whose address was changed to ours (DNS rebinding)
-//! is refused, an IP address or `localhost` is not. Origin, where a browser sends it, must be the Host itself. Both are
-//! looked at before the token, and no answer carries a CORS header.
+//! is refused, an IP address or `localhost` is not. Origin, where a browser sends it, must be the Host itself, and what
+//! it says of the page that asks (`Sec-Fetch-Site`) must be that it is ours. All are looked at before the token, and no
+//! answer carries a CORS header. A cookie, which a browser sends by itself, changes things only with an Origin.
 
 use super::Shared;
 use super::answer::ApiError;
+use super::auth::{Keys, Proof, only};
+use super::page;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use sha2::{Digest as _, Sha256};
 use std::net::{IpAddr, Ipv4Addr};
 
-/// What opens the API; compared by hash, so that the time it takes says nothing of where a guess is wrong.
-pub(super) struct Token([u8; 32]);
+/// What a browser says of the page that makes it ask (W3C Fetch Metadata).
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// How it asks; `navigate` for a person who follows a link.
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
-impl Token {
-    pub(super) fn new(token: &str) -> Token {
-        Token(Sha256::digest(token).into())
-    }
-
-    fn is(&self, guess: &str) -> bool {
-        let guess: [u8; 32] = Sha256::digest(guess).into();
-        guess == self.0
-    }
-}
-
-/// Lets a request through, or not; and says to browsers what they may do with the answer: nothing.
+/// Lets a request through, or not; and says to browsers what they may do with the answer: nothing, unless the handler
+/// says more.
 pub(super) async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let mut response = match check(&shared.token, request.headers()) {
+    let mut response = match check(&shared.keys, &request) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     };
@@ -37,45 +31,52 @@ pub(super) async fn guard(State(shared): State<Shared>, request: Request, next: 
     let rules = [
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (header::CACHE_CONTROL, "no-store"),
     ];
     for (name, rule) in rules {
-        headers.insert(name, HeaderValue::from_static(rule));
+        headers.entry(name).or_insert(HeaderValue::from_static(rule));
     }
     response
 }
 
-fn check(token: &Token, headers: &HeaderMap) -> Result<(), ApiError> {
+fn check(keys: &Keys, request: &Request) -> Result<(), ApiError> {
+    let (headers, path) = (request.headers(), request.uri().path());
     let forbidden = |reason| ApiError::new(StatusCode::FORBIDDEN, reason);
-    let host = only(headers, header::HOST).and_then(|host| host.to_str().ok());
-    let Some(host) = host.filter(|host| leads_here(host)) else {
+    let Some(host) = only(headers, header::HOST).filter(|host| leads_here(host)) else {
         return Err(forbidden("ask by IP address or localhost, not by another name"));
     };
-    if headers.contains_key(header::ORIGIN) {
-        let origin = only(headers, header::ORIGIN).and_then(|origin| origin.to_str().ok());
-        let own = origin.and_then(|origin| origin.strip_prefix("http://")) == Some(host);
-        if !own {
-            return Err(forbidden("pages of other origins may not ask"));
-        }
+    if headers.contains_key(header::ORIGIN) && !is_own(headers, host) {
+        return Err(forbidden("pages of other origins may not ask"));
     }
-    let given = only(headers, header::AUTHORIZATION).and_then(|given| given.to_str().ok());
-    let guess = given
-        .and_then(|given| given.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    match guess {
-        Some((_, guess)) if token.is(guess) => Ok(()),
-        Some(_) => Err(ApiError::new(StatusCode::UNAUTHORIZED, "the token is not that of node.json")),
-        None => Err(ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "send the token of node.json: Authorization: Bearer TOKEN",
-        )),
+    if is_foreign(headers) && !(page::is_public(path) && is_navigation(request)) {
+        return Err(forbidden("pages of other sites may not ask"));
+    }
+    if page::is_public(path) {
+        return Ok(());
+    }
+    let unauthorized = |reason| ApiError::new(StatusCode::UNAUTHORIZED, reason);
+    match keys.prove(headers).map_err(unauthorized)? {
+        Proof::Cookie if !request.method().is_safe() && !headers.contains_key(header::ORIGIN) => {
+            Err(forbidden("with a cookie, an Origin is needed; programs send the token instead"))
+        }
+        Proof::Cookie | Proof::Token => Ok(()),
     }
 }
 
-/// The header's value if it is there once.
-fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&HeaderValue> {
-    let mut values = headers.get_all(name).iter();
-    values.next().filter(|_| values.next().is_none())
+fn is_own(headers: &HeaderMap, host: &str) -> bool {
+    let origin = only(headers, header::ORIGIN);
+    origin.and_then(|origin| origin.strip_prefix("http://")) == Some(host)
+}
+
+/// Whether a browser says that a page of another site asks. Those of another port of this machine are `same-site`.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    headers.contains_key(FETCH_SITE) && !matches!(only(headers, FETCH_SITE), Some("same-origin" | "none"))
+}
+
+fn is_navigation(request: &Request) -> bool {
+    request.method() == Method::GET && only(request.headers(), FETCH_MODE) == Some("navigate")
 }
 
 /// Whether a Host is an IP address or `localhost`, with or without a port: neither can be made to lead elsewhere.

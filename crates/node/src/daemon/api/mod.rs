@@ -1,11 +1,18 @@
 //! The HTTP API: JSON over HTTP/1.1, on loopback unless told otherwise.
 //!
-//! Every request needs the token of `node.json` as `Authorization: Bearer …`; before that is looked at, Host and Origin
-//! must be ours ([`guard`]). Answers are objects; an error is `{"error": "one line"}` with a fitting status; what comes
-//! bit by bit is one object a line (`application/x-ndjson`). Paths carry the version: `/api/v1/…`.
+//! Every request needs the token of `node.json` as `Authorization: Bearer …`, or the cookie that a browser was given
+//! for it ([`login`]); before that is looked at, Host and Origin must be ours ([`guard`]). Only the page itself, which
+//! says nothing of this node, is given to all ([`page`]). Answers are objects; an error is `{"error": "one line"}` with a
+//! fitting status; what comes bit by bit is one object a line (`application/x-ndjson`) or server-sent events. Paths carry
+//! the version: `/api/v1/…`; `openapi.json` describes them.
 
 mod answer;
+mod auth;
+mod events;
 mod guard;
+mod login;
+mod openapi;
+mod page;
 mod routes;
 mod serve;
 #[cfg(test)]
@@ -15,7 +22,7 @@ pub(crate) use serve::Server;
 
 use super::request::{Reply, Request};
 use answer::ApiError;
-use guard::Token;
+use auth::Keys;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,13 +30,13 @@ use tokio::sync::{mpsc, oneshot};
 #[derive(Clone)]
 pub(crate) struct Shared {
     requests: mpsc::Sender<Request>,
-    token: Arc<Token>,
+    keys: Arc<Keys>,
 }
 
 impl Shared {
     /// Answers through this queue those who know this token.
     pub(crate) fn new(requests: mpsc::Sender<Request>, token: &str) -> Shared {
-        Shared { requests, token: Arc::new(Token::new(token)) }
+        Shared { requests, keys: Arc::new(Keys::new(token)) }
     }
 
     /// Asks the node and waits for its answer.

@@ -1,16 +1,17 @@
 //! The paths of version 1.
 
 use super::answer::{self, ApiError};
-use super::{Shared, guard};
+use super::{Shared, events, guard, login, openapi, page};
 use crate::daemon::report::{GetRequest, NodeStatus, PutRequest};
 use crate::daemon::request;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::handler::Handler;
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{self, MethodRouter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -23,14 +24,47 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// How often the status is sent to those who watch it.
 const WATCH: Duration = Duration::from_secs(1);
 
-/// All paths, behind the guard.
+/// One method of one path. `openapi.json` describes each; a test compares the two.
+pub(super) struct Route {
+    #[cfg_attr(not(test), expect(dead_code, reason = "compared with the description"))]
+    pub(super) method: Method,
+    /// As axum writes it, `{name}` for a part that varies.
+    pub(super) path: &'static str,
+    handler: MethodRouter<Shared>,
+}
+
+impl Route {
+    fn get<T: 'static>(path: &'static str, handler: impl Handler<T, Shared>) -> Route {
+        Route { method: Method::GET, path, handler: routing::get(handler) }
+    }
+
+    fn post<T: 'static>(path: &'static str, handler: impl Handler<T, Shared>) -> Route {
+        Route { method: Method::POST, path, handler: routing::post(handler) }
+    }
+}
+
+/// All paths of the API.
+pub(super) fn table() -> Vec<Route> {
+    vec![
+        Route::get("/api/v1/status", status),
+        Route::get("/api/v1/status/watch", watch),
+        Route::get("/api/v1/events", events::events),
+        Route::post("/api/v1/put", put),
+        Route::post("/api/v1/get", read),
+        Route::post("/api/v1/leave", leave),
+        Route::post("/api/v1/login", login::login),
+        Route::post("/api/v1/logout", login::logout),
+        Route::get("/api/v1/openapi.json", openapi::description),
+    ]
+}
+
+/// All paths and the page, behind the guard.
 pub(super) fn router(shared: Shared) -> Router {
-    Router::new()
-        .route("/api/v1/status", get(status))
-        .route("/api/v1/status/watch", get(watch))
-        .route("/api/v1/put", post(put))
-        .route("/api/v1/get", post(read))
-        .route("/api/v1/leave", post(leave))
+    let mut router = page::router();
+    for Route { path, handler, .. } in table() {
+        router = router.route(path, handler);
+    }
+    router
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(shared.clone(), guard::guard))
@@ -81,7 +115,7 @@ async fn leave(State(shared): State<Shared>) -> Result<Response, ApiError> {
 }
 
 async fn unknown() -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, "there is no such path; this is version 1, below /api/v1/")
+    ApiError::new(StatusCode::NOT_FOUND, "there is no such path; the page is /, the API is below /api/v1/")
 }
 
 async fn wrong_method() -> ApiError {

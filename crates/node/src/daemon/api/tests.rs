@@ -18,6 +18,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+mod page;
+
 /// How long anything may take; generous, since machines are shared.
 const DEADLINE: Duration = Duration::from_secs(60);
 const TOKEN: &str = "0123456789abcdef";
@@ -258,7 +260,8 @@ fn what_makes_no_sense_gets_one_clear_line() {
             ("POST /api/v1/status", json, "", 405),
             ("GET /api/v1/put", "", "", 405),
             ("GET /api/v2/status", "", "", 404),
-            ("GET /", "", "", 404),
+            ("GET /nothing", "", "", 404),
+            ("POST /", "", "", 405),
         ];
         for (line, more, body, status) in cases {
             let answer = stage.ask(line, more, body).await;

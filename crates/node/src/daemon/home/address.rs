@@ -32,6 +32,11 @@ impl std::fmt::Debug for NodeAddress {
 }
 
 impl NodeAddress {
+    /// The link that opens its page. What follows the `#` stays in the browser, which takes it out of the address.
+    pub(crate) fn page(&self) -> String {
+        format!("http://{}/#token={}", self.api, self.token)
+    }
+
     /// Of the node that runs there, or ran there until it was killed; `None` if there is none.
     pub(crate) fn read(folder: &Path) -> Outcome<Option<NodeAddress>> {
         let path = folder.join(FILE);
