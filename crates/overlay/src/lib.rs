@@ -8,6 +8,8 @@ mod dial;
 pub mod directory;
 pub mod discovery;
 pub mod flood;
+pub mod gnutella;
+pub mod host_cache;
 pub mod http;
 pub mod keyword_index;
 mod timers;
