@@ -13,6 +13,11 @@ pub struct Reassembly {
 }
 
 impl Reassembly {
+    /// Goes on from a table that came whole, for those who keep it in another form meanwhile.
+    pub fn resume(table: QrpTable) -> Reassembly {
+        Reassembly { table: Some(table), ..Reassembly::default() }
+    }
+
     /// Takes a message; true if the table is now another.
     pub fn take(&mut self, message: QrpMessage<'_>) -> Result<bool, QrpError> {
         match message {

@@ -1,0 +1,367 @@
+//! Links: who is called, what a new one begins with, what its end means, and whether they live.
+
+use super::coding::{Deflater, Inflater};
+use super::command::Event;
+use super::config::Role;
+use super::guards::CALLED_BACK;
+use super::link::{Greeting, Link, Live, Phase};
+use super::machine::{Cx, Servent};
+use super::send::WORTH_WAITING;
+use crate::dial::callable;
+use crate::discovery;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+use throng_machine::{Endpoint, Instant, StreamId, Via};
+use throng_wire::gnutella::ByeCode;
+
+/// A leaf says something at least this often: gtk-gnutella lets those go who do not in 120 s.
+const LEAF_SPEAKS: Duration = Duration::from_secs(60);
+/// After so long of a standing queue its pings and queries are given up.
+pub(super) const GIVE_UP: Duration = Duration::from_secs(30);
+
+/// What a link needs at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Due {
+    /// The handshake took too long.
+    Late,
+    /// Somebody has to say something.
+    Ping { counts: bool },
+    /// It answers no pings.
+    Dead,
+    /// Its queue stood for too long.
+    Stuck,
+    /// What waits is to be given up.
+    Relieve,
+}
+
+impl Servent {
+    /// A handshake is done.
+    pub(super) fn link_up(
+        &mut self,
+        stream: StreamId,
+        greeting: Greeting,
+        (inflates, deflates): (bool, bool),
+        cx: &mut Cx<'_>,
+    ) {
+        let (now, role) = (cx.now(), self.role);
+        let Some(link) = self.link_mut(stream) else { return };
+        let Phase::Shaking(shaking) = &link.phase else { return };
+        let (peer, outgoing) = (link.peer, shaking.outgoing);
+        let (theirs, vendor) = (greeting.role, greeting.vendor);
+        let mut live = Live::new(greeting, outgoing, now);
+        live.takes_tables = theirs == Role::Ultrapeer && (role == Role::Leaf || live.greeting.tables);
+        live.inflater = inflates.then(|| Box::new(Inflater::new()));
+        live.deflater = deflates.then(|| Box::new(Deflater::new()));
+        link.phase = Phase::Up(Box::new(live));
+        cx.emit(Event::Linked { peer, role: theirs });
+        if theirs == Role::Leaf
+            && let Some(ultrapeer) = &mut self.ultrapeer
+        {
+            ultrapeer.leaf_seen = Some(now);
+        }
+        if !std::mem::replace(&mut self.joined, true) {
+            cx.emit(Event::Discovery(discovery::Event::Joined));
+        }
+        if vendor {
+            self.introduce(stream, cx);
+        }
+        self.table_to(stream, cx);
+        if theirs != Role::Leaf {
+            self.ask_for_pongs(stream, cx);
+            self.ask_newcomer(stream, cx);
+        }
+        self.arm(stream);
+    }
+
+    /// A link that was up is gone.
+    pub(super) fn on_gone(&mut self, link: Link, said: Option<ByeCode>, cx: &mut Cx<'_>) {
+        let Phase::Up(live) = &link.phase else { return };
+        let now = cx.now();
+        cx.emit(Event::Unlinked { peer: link.peer, said });
+        if live.is_leaf() && live.table.is_some() {
+            self.table_changed(now);
+        }
+        if said.is_none() && live.outgoing {
+            // It may be gone for good: others first.
+            let limits = self.config.limits.hosts;
+            self.hosts.failed(&link.peer, &limits, now);
+        }
+        let alone = !self.links.iter().any(|link| link.live().is_some());
+        if alone && self.joined && !self.leaving && !self.entries.is_empty() {
+            self.joined = false;
+            cx.emit(Event::Isolated);
+        }
+        self.look_for_links(cx);
+    }
+
+    /// Calls others until there are links enough.
+    pub(super) fn look_for_links(&mut self, cx: &mut Cx<'_>) {
+        if !self.joining || self.leaving {
+            return;
+        }
+        let limits = self.config.limits;
+        let (role, wanted) = match self.role {
+            Role::Plain => (Role::Plain, limits.plain),
+            Role::Leaf => (Role::Ultrapeer, limits.leaf_ultrapeers),
+            // A quarter is left to those who call.
+            Role::Ultrapeer => (Role::Ultrapeer, limits.ultrapeers.div_ceil(4) * 3),
+        };
+        let have = self.count(role);
+        let outgoing = |link: &&Link| matches!(&link.phase, Phase::Shaking(shaking) if shaking.outgoing);
+        let mut calling = self.links.iter().filter(outgoing).count();
+        while have + calling < wanted && calling < limits.attempts {
+            let Some(to) = self.next_host(have + calling == 0, cx.now()) else { return };
+            let stream = cx.open(Via::Tcp, to);
+            self.insert(stream, to, true, cx);
+            calling += 1;
+        }
+    }
+
+    /// Whom to call next; if nobody may be called now, wakes when somebody may.
+    fn next_host(&mut self, alone: bool, now: Instant) -> Option<Endpoint> {
+        let limits = self.config.limits.hosts;
+        if alone && self.entries_at <= now {
+            // Where the application said to enter is never given up.
+            self.entries_at = now + limits.first_wait;
+            let mut entries = std::mem::take(&mut self.entries);
+            entries.iter().for_each(|at| _ = self.hosts.add(*at, &limits, now));
+            std::mem::swap(&mut self.entries, &mut entries);
+        }
+        let own = self.listen().map(|at| Endpoint::v4(at.ip().octets(), at.port()));
+        let links = &self.links;
+        let free = |at: &Endpoint| {
+            Some(*at) != own && !links.iter().any(|link| link.peer == *at || link.address() == *at)
+        };
+        let next = self.hosts.next(&limits, now, free);
+        if next.is_none() {
+            let at = self.hosts.next_try(free);
+            if let Some(at) = at {
+                self.wake_by(at);
+            }
+            if alone && !self.entries.is_empty() {
+                self.wake_by(self.entries_at);
+            }
+        }
+        next
+    }
+
+    /// Somebody tells us of a servent; nobody near us is called on the word of one far away.
+    pub(super) fn add_host(&mut self, told_by: Endpoint, at: SocketAddrV4, now: Instant) {
+        let limits = self.config.limits.hosts;
+        if let Some(at) = callable(told_by, *at.ip(), at.port()) {
+            self.hosts.add(at, &limits, now);
+        }
+    }
+
+    /// Up to so many servents to tell others of: those we are linked with first.
+    pub(super) fn known_hosts(&self, most: usize, except: Endpoint) -> Vec<SocketAddrV4> {
+        let linked =
+            self.links.iter().filter(|link| link.live().is_some_and(Live::floods)).map(Link::address);
+        let mut known: Vec<SocketAddrV4> = Vec::new();
+        for at in linked.chain(self.hosts.best(most)) {
+            if let std::net::SocketAddr::V4(at) = at.socket_addr()
+                && known.len() < most
+                && at != except_v4(except)
+                && !known.contains(&at)
+            {
+                known.push(at);
+            }
+        }
+        known
+    }
+
+    /// Where we say that we listen, if we know it.
+    pub fn listen(&self) -> Option<SocketAddrV4> {
+        let own = self.me.listen;
+        let ip = if own.ip().is_unspecified() { self.seen_as.address()? } else { *own.ip() };
+        Some(SocketAddrV4::new(ip, own.port()))
+    }
+
+    pub(super) fn address_or_unspecified(&self) -> SocketAddrV4 {
+        self.listen().unwrap_or(self.me.listen)
+    }
+
+    pub(super) fn on_seen_as(&mut self, seen: Ipv4Addr, peer: Endpoint) {
+        self.seen_as.vote(peer, seen);
+    }
+
+    /// Wakes when a link next needs something.
+    fn arm(&mut self, stream: StreamId) {
+        let at = self.link(stream).and_then(|link| self.due_at(link));
+        if let Some(at) = at {
+            self.wake_by(at);
+        }
+    }
+
+    /// How long a link may be silent, and how long we may be.
+    fn quiet(&self, live: &Live) -> (Duration, Option<Duration>) {
+        let timing = &self.config.timing;
+        match (self.role, live.greeting.role) {
+            (_, Role::Leaf) => (timing.leaf_quiet, None),
+            (Role::Leaf, _) => (timing.quiet, Some(LEAF_SPEAKS)),
+            _ => (timing.quiet, Some(timing.quiet)),
+        }
+    }
+
+    fn due_at(&self, link: &Link) -> Option<Instant> {
+        let live = match &link.phase {
+            Phase::Shaking(shaking) => return Some(shaking.deadline),
+            Phase::Up(live) => live,
+        };
+        let (quiet, speaks) = self.quiet(live);
+        let asked = live.pinged + self.config.timing.ping_wait;
+        let mut at = if live.unanswered == 0 { live.heard + quiet } else { asked };
+        if let Some(speaks) = speaks {
+            at = at.min(live.spoke + speaks);
+        }
+        if let Some(since) = live.queue.congested_since() {
+            at = at.min(since + GIVE_UP);
+        }
+        if live.queue.backlog() > 0 {
+            at = at.min(live.drained + self.config.timing.congested);
+        }
+        Some(at)
+    }
+
+    fn due(&self, link: &Link, now: Instant) -> Option<Due> {
+        let live = match &link.phase {
+            Phase::Shaking(shaking) => return (shaking.deadline <= now).then_some(Due::Late),
+            Phase::Up(live) => live,
+        };
+        let timing = &self.config.timing;
+        if live.queue.backlog() > 0 && now - live.drained >= timing.congested {
+            return Some(Due::Stuck);
+        }
+        if live.queue.congested_since().is_some_and(|since| now - since >= GIVE_UP) {
+            return Some(Due::Relieve);
+        }
+        let (quiet, speaks) = self.quiet(live);
+        if live.unanswered > 0 {
+            let waited = now >= live.pinged + timing.ping_wait;
+            let dead = live.unanswered >= timing.ping_misses;
+            return waited.then_some(if dead { Due::Dead } else { Due::Ping { counts: true } });
+        }
+        if now >= live.heard + quiet {
+            return Some(Due::Ping { counts: true });
+        }
+        speaks.filter(|speaks| now >= live.spoke + *speaks).map(|_| Due::Ping { counts: false })
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.now();
+        let due: Vec<(StreamId, Due)> =
+            self.links.iter().filter_map(|link| Some((link.stream, self.due(link, now)?))).collect();
+        for (stream, due) in due {
+            self.on_due(stream, due, cx);
+        }
+        self.tick_table(cx);
+        self.tick_searches(cx);
+        self.tick_dynamic(cx);
+        self.tick_role(cx);
+        self.look_for_links(cx);
+        let next = self.links.iter().filter_map(|link| self.due_at(link)).min();
+        if let Some(next) = next {
+            // A queue that stands is looked at now and then, not at once again.
+            self.wake_by(next.max(now + Duration::from_secs(1)));
+        }
+    }
+
+    fn on_due(&mut self, stream: StreamId, due: Due, cx: &mut Cx<'_>) {
+        match due {
+            Due::Late => {
+                if let Some(link) = self.link(stream) {
+                    let (peer, limits) = (link.peer, self.config.limits.hosts);
+                    if matches!(&link.phase, Phase::Shaking(shaking) if shaking.outgoing) {
+                        self.hosts.failed(&peer, &limits, cx.now());
+                    }
+                }
+                self.drop_shaking(stream, None, cx);
+            }
+            Due::Ping { counts } => {
+                self.ping(stream, cx);
+                let now = cx.now();
+                if let Some(live) = self.live_mut(stream) {
+                    live.spoke = now;
+                    if counts {
+                        live.unanswered += 1;
+                        live.pinged = now;
+                    }
+                }
+            }
+            Due::Dead => self.end(stream, ByeCode::NOT_ALIVE, "No reply to alive pings", cx),
+            Due::Stuck => self.end(stream, ByeCode::IDLE, "Flow-controlled for too long", cx),
+            Due::Relieve => {
+                if let Some(live) = self.live_mut(stream) {
+                    let gone = live.queue.give_up_below(WORTH_WAITING);
+                    self.metrics.dropped += u64::from(gone);
+                }
+            }
+        }
+    }
+
+    /// Whether another role would be better.
+    fn tick_role(&mut self, cx: &mut Cx<'_>) {
+        if !self.is_elected() || !self.joined {
+            return;
+        }
+        let (now, timing) = (cx.now(), self.config.timing);
+        match self.role {
+            // It can be called, stayed for long, and no link of it was ever slow.
+            Role::Leaf => {
+                let due = self.role_since + timing.election;
+                let able = self.seen_as.is_reached() && !self.seen_as.is_firewalled(now);
+                let calm = self.links.iter().filter_map(Link::live).all(|live| live.queue.waiting() == 0);
+                if now >= due && able && calm {
+                    self.become_role(Role::Ultrapeer, cx);
+                } else {
+                    self.wake_by(due.max(now + CALLED_BACK));
+                }
+            }
+            Role::Ultrapeer => {
+                let has_leaf = self.count(Role::Leaf) > 0;
+                let Some(ultrapeer) = &mut self.ultrapeer else { return };
+                if has_leaf {
+                    ultrapeer.leaf_seen = Some(now);
+                }
+                let due = ultrapeer.leaf_seen.unwrap_or(self.role_since) + timing.no_leaves;
+                if now >= due {
+                    self.become_role(Role::Leaf, cx);
+                } else {
+                    self.wake_by(due);
+                }
+            }
+            Role::Plain => {}
+        }
+    }
+
+    /// Takes another role: links were made for the old one.
+    pub(super) fn become_role(&mut self, role: Role, cx: &mut Cx<'_>) {
+        if role == self.role {
+            return;
+        }
+        let all: Vec<StreamId> = self.links.iter().map(|link| link.stream).collect();
+        // Nobody is called before all are told.
+        let joining = std::mem::replace(&mut self.joining, false);
+        for stream in all {
+            match self.live(stream) {
+                Some(_) => self.end(stream, ByeCode::ROLE_CHANGE, "Changing role", cx),
+                None => self.drop_shaking(stream, None, cx),
+            }
+        }
+        self.joining = joining;
+        (self.role, self.role_since, self.tables) = (role, cx.now(), None);
+        self.ultrapeer = (role == Role::Ultrapeer).then(Box::default);
+        self.forget_table();
+        cx.emit(Event::RoleChanged(role));
+        self.look_for_links(cx);
+    }
+}
+
+/// The address as handshakes tell it; one that cannot be told equals nothing.
+fn except_v4(at: Endpoint) -> SocketAddrV4 {
+    match at.socket_addr() {
+        std::net::SocketAddr::V4(at) => at,
+        std::net::SocketAddr::V6(_) => SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
+    }
+}

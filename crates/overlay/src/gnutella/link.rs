@@ -1,0 +1,224 @@
+//! One link: what the other side is, what it has said it can do, and what it may cost.
+//!
+//! A leaf has few links and a simulation a million leaves, so that what not every link needs is boxed.
+
+use super::coding::{Deflater, Inflater};
+use super::config::Role;
+use super::tables::{Received, Wanted};
+use super::violation::Violation;
+use crate::flood::{Budget, DuplicateMeter, SendQueue};
+use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
+use throng_machine::{Endpoint, Instant, StreamId};
+use throng_wire::gnutella::Guid;
+
+/// A stream of ours and how far it is.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) stream: StreamId,
+    /// The other end of the connection, not where it listens unless we called it.
+    pub(super) peer: Endpoint,
+    pub(super) phase: Phase,
+}
+
+/// How far a link is.
+#[derive(Debug)]
+pub(super) enum Phase {
+    Shaking(Box<Shaking>),
+    Up(Box<Live>),
+}
+
+/// A handshake under way.
+#[derive(Debug)]
+pub(super) struct Shaking {
+    /// We called.
+    pub(super) outgoing: bool,
+    /// What came and is no whole block yet.
+    pub(super) input: Vec<u8>,
+    /// When it is over.
+    pub(super) deadline: Instant,
+    /// What the caller said, once we have accepted it.
+    pub(super) greeting: Option<Greeting>,
+}
+
+/// What the headers of a handshake say of the other side.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Greeting {
+    /// What it is.
+    pub(super) role: Role,
+    /// Its name and version, for people.
+    pub(super) agent: Box<str>,
+    /// Where it says it listens.
+    pub(super) listen: Option<SocketAddrV4>,
+    /// Its id.
+    pub(super) guid: Option<Guid>,
+    /// How many ultrapeers it aims to be linked with.
+    pub(super) degree: u8,
+    /// The largest TTL it gives to queries of others.
+    pub(super) max_ttl: u8,
+    /// It reads deflated data.
+    pub(super) inflates: bool,
+    /// What it sends is deflated.
+    pub(super) deflates: bool,
+    /// It searches step by step.
+    pub(super) dynamic: bool,
+    /// It takes the same query again with a higher TTL.
+    pub(super) probes: bool,
+    /// It sends and takes route tables between ultrapeers.
+    pub(super) tables: bool,
+    /// It reads vendor messages.
+    pub(super) vendor: bool,
+    /// It reads goodbyes.
+    pub(super) bye: bool,
+}
+
+/// Vendor messages the other side listed as bits.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Supports(pub(super) u8);
+
+impl Supports {
+    pub(super) const PUSH_PROXY: Supports = Supports(1);
+    pub(super) const CONNECT_BACK: Supports = Supports(2);
+    pub(super) const UDP_CONNECT_BACK: Supports = Supports(4);
+    pub(super) const STATUS_REQUEST: Supports = Supports(8);
+    pub(super) const STATUS: Supports = Supports(16);
+
+    pub(super) fn has(self, other: Supports) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// A link that carries messages.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) greeting: Greeting,
+    /// We called.
+    pub(super) outgoing: bool,
+    pub(super) since: Instant,
+    /// A message that is not whole yet.
+    pub(super) input: Vec<u8>,
+    pub(super) inflater: Option<Box<Inflater>>,
+    pub(super) deflater: Option<Box<Deflater>>,
+    pub(super) queue: SendQueue,
+    /// When something came last, and when we sent something last.
+    pub(super) heard: Instant,
+    pub(super) spoke: Instant,
+    /// Pings in a row that were not answered, and when the last was sent.
+    pub(super) unanswered: u8,
+    pub(super) pinged: Instant,
+    /// When something last left, or nothing had to.
+    pub(super) drained: Instant,
+    pub(super) queries: Budget,
+    pub(super) pushes: Budget,
+    pub(super) pings: Budget,
+    pub(super) duplicates: DuplicateMeter,
+    /// Faults that are spared up to a number.
+    pub(super) faults: BTreeMap<Violation, u32>,
+    /// Its route table.
+    pub(super) table: Option<Box<Received>>,
+    /// Which version of our route table it has; zero for none.
+    pub(super) told_table: u32,
+    pub(super) supports: Supports,
+    /// It wants no queries that have gone so far.
+    pub(super) most_hops: u8,
+    /// It gets our route table.
+    pub(super) takes_tables: bool,
+    /// A leaf whose push proxy we are, or an ultrapeer that is ours.
+    pub(super) proxy: bool,
+    /// Messages and bytes that came and were sent.
+    pub(super) messages: [u32; 2],
+    pub(super) bytes: [u64; 2],
+}
+
+impl Link {
+    pub(super) fn live(&self) -> Option<&Live> {
+        match &self.phase {
+            Phase::Up(live) => Some(live),
+            Phase::Shaking(_) => None,
+        }
+    }
+
+    pub(super) fn live_mut(&mut self) -> Option<&mut Live> {
+        match &mut self.phase {
+            Phase::Up(live) => Some(live),
+            Phase::Shaking(_) => None,
+        }
+    }
+
+    /// What the other side is, once the link is up.
+    pub(super) fn role(&self) -> Option<Role> {
+        self.live().map(|live| live.greeting.role)
+    }
+
+    /// Where the other side can be called, as far as it is known.
+    pub(super) fn address(&self) -> Endpoint {
+        let Some(live) = self.live() else { return self.peer };
+        match live.greeting.listen {
+            _ if live.outgoing => self.peer,
+            Some(listen) => self.peer.with_port(listen.port()),
+            None => self.peer,
+        }
+    }
+}
+
+impl Live {
+    pub(super) fn new(greeting: Greeting, outgoing: bool, now: Instant) -> Live {
+        Live {
+            greeting,
+            outgoing,
+            since: now,
+            input: Vec::new(),
+            inflater: None,
+            deflater: None,
+            queue: SendQueue::default(),
+            heard: now,
+            spoke: now,
+            unanswered: 0,
+            pinged: now,
+            drained: now,
+            queries: Budget::default(),
+            pushes: Budget::default(),
+            pings: Budget::default(),
+            duplicates: DuplicateMeter::default(),
+            faults: BTreeMap::new(),
+            table: None,
+            told_table: 0,
+            supports: Supports::default(),
+            most_hops: u8::MAX,
+            takes_tables: false,
+            proxy: false,
+            messages: [0; 2],
+            bytes: [0; 2],
+        }
+    }
+
+    pub(super) fn is_leaf(&self) -> bool {
+        self.greeting.role == Role::Leaf
+    }
+
+    pub(super) fn is_ultrapeer(&self) -> bool {
+        self.greeting.role == Role::Ultrapeer
+    }
+
+    /// Whether a flooded query goes to it.
+    pub(super) fn floods(&self) -> bool {
+        !self.is_leaf()
+    }
+
+    /// Whether its table lets a query through; one that sent none gets everything.
+    pub(super) fn table_allows(&self, wanted: &Wanted) -> bool {
+        let table = self.table.as_ref().and_then(|received| received.table.as_ref());
+        table.is_none_or(|table| wanted.may_match(|word| table.contains(word)))
+    }
+
+    /// Counts a fault; says whether it was one too many.
+    pub(super) fn fault(&mut self, violation: Violation) -> bool {
+        let spared = violation.spared();
+        if spared == 0 {
+            return true;
+        }
+        let count = self.faults.entry(violation).or_default();
+        *count += 1;
+        *count > spared
+    }
+}

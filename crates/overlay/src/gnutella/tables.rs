@@ -1,0 +1,187 @@
+//! Route tables as they are held (section 4.8): those of neighbours, and what a query is tested against them by.
+//!
+//! A leaf's table is nearly empty, so it is held as a sorted list of entries while that is the smaller form.
+
+use throng_wire::gnutella::{QrpError, QrpMessage, QrpTable, Query, Reassembly, WordHash, hash_of};
+
+/// Words of a query that are tested; more would only narrow it further.
+const MOST_WORDS: usize = 16;
+/// Hashes of a query that are tested.
+const MOST_URNS: usize = 4;
+
+/// A table in the smaller of two forms.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Table {
+    /// Few entries, ascending.
+    Sparse(u8, Box<[u32]>),
+    /// A bit each.
+    Dense(QrpTable),
+}
+
+impl Table {
+    pub(super) fn new(table: &QrpTable) -> Table {
+        if u64::from(table.count()) * 32 < u64::from(table.entries()) {
+            Table::Sparse(table.bits() as u8, table.present().collect())
+        } else {
+            Table::Dense(table.clone())
+        }
+    }
+
+    pub(super) fn contains(&self, word: WordHash) -> bool {
+        match self {
+            Table::Sparse(bits, entries) => entries.binary_search(&word.entry(u32::from(*bits))).is_ok(),
+            Table::Dense(table) => table.contains(word),
+        }
+    }
+
+    /// Adds its words to a table of any size.
+    pub(super) fn merge_into(&self, into: &mut QrpTable) {
+        match self {
+            Table::Dense(table) => into.merge(table),
+            Table::Sparse(bits, entries) if u32::from(*bits) >= into.bits() => {
+                entries.iter().for_each(|entry| into.insert(word_of(*entry, u32::from(*bits))));
+            }
+            Table::Sparse(..) => into.merge(&self.dense()),
+        }
+    }
+
+    /// The table with a bit for each entry.
+    pub(super) fn dense(&self) -> QrpTable {
+        match self {
+            Table::Dense(table) => table.clone(),
+            Table::Sparse(bits, entries) => {
+                let bits = u32::from(*bits);
+                let mut table = QrpTable::new(bits);
+                entries.iter().for_each(|entry| table.insert(word_of(*entry, bits)));
+                table
+            }
+        }
+    }
+}
+
+/// A word whose entry in a table of 2^bits is this one.
+fn word_of(entry: u32, bits: u32) -> WordHash {
+    WordHash(if bits == 0 { 0 } else { entry << (32 - bits) })
+}
+
+/// A neighbour's table, and what has come of its next version.
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    pub(super) table: Option<Table>,
+    under_way: Option<Box<Reassembly>>,
+}
+
+impl Received {
+    /// Takes a message; true if the table is now another.
+    pub(super) fn take(&mut self, message: QrpMessage<'_>) -> Result<bool, QrpError> {
+        let table = &self.table;
+        let mut reassembly = self.under_way.take().unwrap_or_else(|| {
+            Box::new(table.as_ref().map(|table| Reassembly::resume(table.dense())).unwrap_or_default())
+        });
+        if !reassembly.take(message)? {
+            self.under_way = Some(reassembly);
+            return Ok(false);
+        }
+        self.table = reassembly.table().map(Table::new);
+        if matches!(message, QrpMessage::Reset { .. }) {
+            self.under_way = Some(reassembly);
+        }
+        Ok(true)
+    }
+}
+
+/// What a query is tested by.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Wanted {
+    words: Vec<WordHash>,
+    urns: Vec<WordHash>,
+}
+
+impl Wanted {
+    pub(super) fn of(query: &Query<'_>) -> Wanted {
+        let words = query.words().map(|text| words(text).filter(|word| word.len() >= 3).take(MOST_WORDS));
+        let words = words.map(|words| words.map(|word| hash_of(&word)).collect()).unwrap_or_default();
+        let urns = query.extensions.urns().filter_map(|urn| urn.sha1()).take(MOST_URNS);
+        Wanted { words, urns: urns.map(|sha1| urn_hash(&sha1)).collect() }
+    }
+
+    /// Whether something may be found where `contains` says which words there are: all of one or two words, two thirds
+    /// of more; a hash that is there suffices, and one that is not keeps a search for it alone away.
+    pub(super) fn may_match(&self, contains: impl Fn(WordHash) -> bool) -> bool {
+        if self.urns.iter().any(|urn| contains(*urn)) {
+            return true;
+        }
+        let tested = self.words.len();
+        let found = self.words.iter().filter(|word| contains(**word)).count();
+        match tested {
+            0 => self.urns.is_empty(),
+            1 | 2 => found == tested,
+            _ => 3 * found / tested >= 2,
+        }
+    }
+}
+
+/// The hash under which a file's SHA-1 stands in a table.
+pub(super) fn urn_hash(sha1: &[u8; 20]) -> WordHash {
+    hash_of(&throng_wire::gnutella::Urn::Sha1(*sha1).to_string())
+}
+
+/// The words of a text as route tables have them: runs of letters and digits in lower case.
+pub(super) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use throng_wire::gnutella::{Extensions, QueryFlags, Urn, reset, table_patches};
+
+    fn query<'a>(text: &'a str, extensions: &'a [u8]) -> Query<'a> {
+        Query { flags: QueryFlags::VALID, text: text.as_bytes(), extensions: Extensions(extensions) }
+    }
+
+    fn send(received: &mut Received, payload: &[u8]) -> bool {
+        received.take(QrpMessage::parse(payload).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_table_is_the_same_in_both_forms_and_can_be_changed_in_either() {
+        let mut table = QrpTable::new(14);
+        ["red", "green", "blue"].iter().for_each(|word| table.insert(hash_of(word)));
+        let mut received = Received::default();
+        let mut first = Vec::new();
+        reset(&table).put(&mut first);
+        assert!(send(&mut received, &first));
+        table_patches(None, &table).iter().for_each(|patch| assert!(send(&mut received, patch)));
+        assert!(matches!(received.table, Some(Table::Sparse(14, _))));
+        let mut more = table.clone();
+        (0..6_000).for_each(|number| more.insert(hash_of(&format!("word{number}"))));
+        table_patches(Some(&table), &more).iter().for_each(|patch| _ = send(&mut received, patch));
+        let held = received.table.as_ref().unwrap();
+        assert!(matches!(held, Table::Dense(_)) && held.contains(hash_of("green")));
+        assert_eq!(held.dense(), more);
+        table_patches(Some(&more), &table).iter().for_each(|patch| _ = send(&mut received, patch));
+        assert_eq!(received.table.as_ref().unwrap().dense(), table);
+    }
+
+    #[test]
+    fn a_query_is_tested_as_the_note_says() {
+        let mut table = QrpTable::new(16);
+        ["red", "green", "mp3"].iter().for_each(|word| table.insert(hash_of(word)));
+        let sha1 = |seed: u8| {
+            [seed, 200, 3, seed ^ 77, 90, 5, 120, 7, 8, 30, 10, 11, 12, 70, 14, 15, 16, 60, 18, 19]
+        };
+        table.insert(urn_hash(&sha1(7)));
+        let table = Table::new(&table);
+        let may =
+            |text: &str, urn: &str| Wanted::of(&query(text, urn.as_bytes())).may_match(|w| table.contains(w));
+        assert!(may("Red GREEN", "") && may("red.green-mp3", ""));
+        assert!(!may("red white", ""), "one of two");
+        assert!(may("red green white", "") && !may("red black white", ""), "two thirds of three");
+        assert!(may("a b", ""), "only short words: sent");
+        let (ours, other) = (Urn::Sha1(sha1(7)).to_string(), Urn::Sha1(sha1(8)).to_string());
+        assert!(may("\\", &ours) && !may("", &other));
+    }
+}
