@@ -6,6 +6,7 @@
 mod address;
 mod demo;
 mod directory;
+mod member;
 mod node;
 mod simulate;
 mod torrent;
@@ -14,6 +15,7 @@ mod transfer;
 pub(crate) use address::{Address, ListenAddress, bind_reason};
 pub(crate) use demo::DemoArgs;
 pub(crate) use directory::{DirectoryArgs, LinkTo};
+pub(crate) use member::{DataPort, MemberArgs};
 pub(crate) use node::{Chord, GetArgs, JoinArgs, LeaveArgs, PageArgs, PutArgs, StatusArgs};
 pub(crate) use simulate::{
     RingTable, SimulateChordArgs, SimulateCommand, SimulateDirectoryArgs, SimulateSwarmArgs,

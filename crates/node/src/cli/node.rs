@@ -1,6 +1,6 @@
 //! `throng join`, `status`, `leave`, `put` and `get`.
 
-use super::{Address, ListenAddress};
+use super::{Address, ListenAddress, MemberArgs};
 use clap::Args;
 use std::ffi::OsString;
 use std::str::FromStr;
@@ -12,7 +12,8 @@ use std::time::Duration;
                         and says goodbye (a second Ctrl-C stops at once). Ends with exit code 130 when interrupted. \
                         One home (--home) runs one node; another node on this machine needs another home.\n\n\
                         Example: throng join --chord new --listen 0.0.0.0:7117\n\
-                        Example: throng join --chord ring.example.org:7117"
+                        Example: throng join --chord ring.example.org:7117\n\
+                        Example: throng join --directory hub.example.org:8888 --directory 192.0.2.7:8888"
 )]
 pub(crate) struct JoinArgs {
     /// Where other nodes reach this one, UDP and TCP: IP:PORT, [v6]:PORT or HOST:PORT; port 0 takes any [default:
@@ -25,6 +26,8 @@ pub(crate) struct JoinArgs {
     /// How many places to take on the ring, by what this machine can carry: 1 to 64
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) chord_places: u8,
+    #[command(flatten)]
+    pub(crate) member: MemberArgs,
     /// Where the HTTP API listens [default: 127.0.0.1:7118, or any port if that is taken]
     #[arg(long, value_name = "ADDR")]
     pub(crate) api: Option<ListenAddress>,

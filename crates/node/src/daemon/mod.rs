@@ -9,6 +9,7 @@ pub(crate) mod api;
 pub(crate) mod client;
 mod database;
 mod describe;
+pub(crate) mod directory;
 pub(crate) mod home;
 pub(crate) mod node;
 pub(crate) mod report;

@@ -1,6 +1,7 @@
 //! What the node tells of itself and answers, as the JSON of its API. Commands read what the node wrote, so each type
 //! goes both ways; what a later version adds is ignored by an earlier one.
 
+mod directory;
 #[allow(dead_code, reason = "its routes come next")]
 mod library;
 #[allow(dead_code, reason = "its routes come next")]
@@ -8,6 +9,7 @@ mod search;
 #[allow(dead_code, reason = "its routes come next")]
 mod transfer;
 
+pub(crate) use self::directory::{DirectorySession, DirectoryStatus, DirectoryTransfers};
 #[allow(unused_imports, reason = "their routes come next")]
 pub(crate) use self::{library::*, search::*, transfer::*};
 
@@ -41,6 +43,8 @@ pub(crate) struct NodeStatus {
 pub(crate) enum SystemStatus {
     /// The ring.
     Chord(Box<RingStatus>),
+    /// Napster's central directories.
+    Directory(Box<DirectoryStatus>),
     /// One this version of the command does not know.
     #[serde(other)]
     Unknown,

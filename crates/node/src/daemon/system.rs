@@ -35,6 +35,12 @@ pub(crate) trait System {
     fn source(&self, _item: &Item, _source: &Source) -> Option<Box<dyn RangeSource>> {
         None
     }
+    /// The magnet link of a copy, if its holder is a node of ours and says one, and the bytes its root must begin with,
+    /// where the hit had any; `None` if this system has no such question.
+    #[expect(dead_code, reason = "the library comes next")]
+    fn magnet(&self, _source: &Source) -> Option<LocalWork<Option<(String, Option<[u8; 16]>)>>> {
+        None
+    }
     /// The overlay as a database of (key, value) pairs, if it is one.
     fn database(&self) -> Option<&dyn Database>;
     /// Brings to the disk what is to outlive the process.

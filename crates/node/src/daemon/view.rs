@@ -1,8 +1,12 @@
 //! The node's status as people read it.
 
-use super::report::{Finger, Neighbour, NodeStatus, Place, RingStatus, Standing, SystemStatus};
+use super::report::{
+    DirectorySession, DirectoryStatus, Finger, Neighbour, NodeStatus, Place, RingStatus, Standing,
+    SystemStatus, Traffic,
+};
 use crate::{text, units};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -17,6 +21,7 @@ pub(crate) fn joined(status: &SystemStatus) -> (String, Value) {
             let line = format!("chord: joined at {} as {}", ring.address, short(id));
             (line, json!({ "system": "chord", "address": ring.address, "id": id, "mode": ring.mode }))
         }
+        SystemStatus::Directory(status) => directory_joined(status),
         SystemStatus::Unknown => ("joined".into(), json!({})),
     }
 }
@@ -37,6 +42,7 @@ pub(crate) fn status(status: &NodeStatus) -> String {
     for system in &status.systems {
         match system {
             SystemStatus::Chord(status) => ring(&mut out, status),
+            SystemStatus::Directory(status) => directory(&mut out, status),
             SystemStatus::Unknown => out.push_str("a system that this version does not know\n"),
         }
     }
@@ -48,34 +54,98 @@ pub(crate) fn status(status: &NodeStatus) -> String {
 }
 
 fn ring(out: &mut String, status: &RingStatus) {
-    let standing = match status.standing {
+    let standing = standing(status.standing);
+    let nodes = units::plural(status.estimated_nodes, "node");
+    let mode = text::line(&status.mode);
+    let _ = writeln!(out, "chord: {standing}, mode {mode}, about {nodes}, reached at {}", status.address);
+    status.nodes.iter().for_each(|at| place(out, at));
+    carried(out, &status.traffic);
+    if let Some(disk) = &status.disk {
+        let _ = writeln!(out, "  ! {}", text::line(disk));
+    }
+    counted(out, &status.counters);
+}
+
+fn standing(standing: Standing) -> &'static str {
+    match standing {
         Standing::Joining => "joining",
         Standing::Joined => "joined",
         Standing::Isolated => "isolated, looking for the others",
         Standing::Leaving => "leaving",
         Standing::Left => "left",
-    };
-    let nodes = units::plural(status.estimated_nodes, "node");
-    let mode = text::line(&status.mode);
-    let _ = writeln!(out, "chord: {standing}, mode {mode}, about {nodes}, reached at {}", status.address);
-    status.nodes.iter().for_each(|at| place(out, at));
-    let traffic = &status.traffic;
-    let _ = writeln!(
-        out,
-        "  received {}, sent {} ({} and {} datagrams)",
-        units::size(traffic.bytes_in),
-        units::size(traffic.bytes_out),
-        units::count(traffic.datagrams_in),
-        units::count(traffic.datagrams_out),
-    );
-    if let Some(disk) = &status.disk {
-        let _ = writeln!(out, "  ! {}", text::line(disk));
     }
-    let counted = status.counters.iter().filter(|(_, count)| **count > 0);
+}
+
+fn carried(out: &mut String, traffic: &Traffic) {
+    let _ =
+        write!(out, "  received {}, sent {}", units::size(traffic.bytes_in), units::size(traffic.bytes_out));
+    if traffic.datagrams_in + traffic.datagrams_out > 0 {
+        let (came, went) = (units::count(traffic.datagrams_in), units::count(traffic.datagrams_out));
+        let _ = write!(out, " ({came} and {went} datagrams)");
+    }
+    out.push('\n');
+}
+
+fn counted(out: &mut String, counters: &BTreeMap<String, u64>) {
+    let counted = counters.iter().filter(|(_, count)| **count > 0);
     let counted: Vec<_> =
         counted.map(|(name, count)| format!("{} {}", text::line(name), units::count(*count))).collect();
     if !counted.is_empty() {
         let _ = writeln!(out, "  counted: {}", counted.join(", "));
+    }
+}
+
+fn directory_joined(status: &DirectoryStatus) -> (String, Value) {
+    let online: Vec<_> = status.directories.iter().filter(|directory| directory.online).collect();
+    let names: Vec<String> = online
+        .iter()
+        .map(|directory| format!("{} as {}", text::line(&directory.name), text::line(&directory.nick)))
+        .collect();
+    let fields: Vec<_> = online
+        .iter()
+        .map(|directory| json!({ "address": directory.address, "nick": directory.nick }))
+        .collect();
+    let fields = json!({ "system": "directory", "directories": fields, "data_port": status.data_port });
+    (format!("directory: joined {}", names.join(", ")), fields)
+}
+
+fn directory(out: &mut String, status: &DirectoryStatus) {
+    let port = match status.data_port {
+        Some(port) => format!("peers fetch at port {port}"),
+        None => "cannot be called: files are pushed".into(),
+    };
+    let files = units::plural(status.files, "file");
+    let _ = writeln!(out, "directory: {}, {files} to share, {port}", standing(status.standing));
+    for session in &status.directories {
+        directory_session(out, session);
+    }
+    let transfers = status.transfers;
+    let _ = writeln!(
+        out,
+        "  uploads {} ({} waiting), downloads {}",
+        transfers.uploads, transfers.waiting, transfers.downloads
+    );
+    carried(out, &status.traffic);
+    counted(out, &status.counters);
+}
+
+fn directory_session(out: &mut String, session: &DirectorySession) {
+    let name = text::line(&session.name);
+    let _ = if session.online {
+        let (nick, files) = (text::line(&session.nick), units::count(session.files_shared.into()));
+        writeln!(out, "  {name}: joined as {nick}, {files} shared")
+    } else {
+        writeln!(out, "  {name}: not joined")
+    };
+    if let (Some(users), Some(files), Some(gigabytes)) = (session.users, session.files, session.gigabytes) {
+        let (users, files) = (units::plural(users, "user"), units::plural(files, "file"));
+        let _ = writeln!(out, "    {users} there, with {files} of {gigabytes} GB");
+    }
+    if let Some(trouble) = &session.trouble {
+        let _ = writeln!(out, "    ! {}", text::line(trouble));
+    }
+    if let Some(redirect) = &session.redirect {
+        let _ = writeln!(out, "    ! it wants its users to go to {}", text::line(redirect));
     }
 }
 

@@ -1,11 +1,13 @@
 //! `throng join`: the node in the foreground. Each system is started by a file of its own, from the same [`Starting`].
 
 mod chord;
+mod directory;
 mod place;
 
 use super::Context;
 use crate::cli::JoinArgs;
 use crate::daemon::api::{Server, Shared};
+use crate::daemon::directory::Place;
 use crate::daemon::home::{Home, Identity, NodeAddress};
 use crate::daemon::node::{Ending, Inbox, Node, Parts};
 use crate::daemon::request;
@@ -35,6 +37,7 @@ const TOKEN: usize = 32;
 /// What is to be joined, checked before anything is touched; names are looked up.
 struct Plan {
     chord: Option<chord::Entry>,
+    directories: Vec<Place>,
 }
 
 /// What every system is started with.
@@ -76,12 +79,13 @@ pub(crate) fn run(args: &JoinArgs, context: &Context) -> Outcome {
 
 fn plan(args: &JoinArgs, context: &Context) -> Outcome<Plan> {
     let chord = chord::entry(&args.chord, context)?;
-    if chord.is_none() {
-        let reason =
-            "say what to join: --chord new starts a ring, --chord ADDR joins that of the node at ADDR";
+    let directories = directory::places(&args.member, context)?;
+    if chord.is_none() && directories.is_empty() {
+        let reason = "say what to join: --chord new starts a ring, --chord ADDR joins that of the node at ADDR, \
+                      --directory ADDR joins a directory";
         return Err(Failure::Usage(reason.into()));
     }
-    Ok(Plan { chord })
+    Ok(Plan { chord, directories })
 }
 
 async fn serve(args: &JoinArgs, plan: Plan, home: &Home, context: &Context) -> Outcome<Ending> {
@@ -119,6 +123,9 @@ fn start(plan: Plan, starting: &Starting<'_>) -> Outcome<Vec<Rc<dyn System>>> {
     let mut systems: Vec<Rc<dyn System>> = Vec::new();
     if let Some(entry) = plan.chord {
         systems.push(chord::start(entry, starting)?);
+    }
+    if !plan.directories.is_empty() {
+        systems.push(directory::start(plan.directories, starting)?);
     }
     Ok(systems)
 }

@@ -83,7 +83,7 @@ pub(super) fn resolve_all<'a>(
 
 /// What starts at the first place that can be had. A port that the system chooses is asked for more than once: free for
 /// TCP, it may be taken for UDP.
-fn first_free<T>(
+pub(super) fn first_free<T>(
     places: &[SocketAddr],
     start: impl Fn(SocketAddr) -> io::Result<T>,
 ) -> Result<T, (SocketAddr, io::Error)> {
