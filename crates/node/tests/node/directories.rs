@@ -53,9 +53,9 @@ fn a_directory_that_sends_its_users_elsewhere_is_asked_about_or_followed() {
     let place = Place::new();
     for follow in [false, true] {
         let (_next, next) = directory(&place, "next", &[]);
-        let (mut old, address) = directory(&place, "old", &["--redirect", &next]);
-        let arguments =
-            [&["--directory", &address], &ALONE[..], if follow { &["--directory-follow"] } else { &[] }];
+        let (old, address) = directory(&place, "old", &["--redirect", &next]);
+        let followed: &[&str] = if follow { &["--directory-follow"] } else { &[] };
+        let arguments = [&["--directory", address.as_str()][..], &ALONE, followed];
         let mut node = start(&place, "node", &arguments.concat());
         node.running.event("joined");
         old.signal(Signal::INT);
