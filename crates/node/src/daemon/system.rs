@@ -35,16 +35,25 @@ pub(crate) trait System {
     fn source(&self, _item: &Item, _source: &Source) -> Option<Box<dyn RangeSource>> {
         None
     }
-    /// The magnet link of a copy, if its holder is a node of ours and says one, and the bytes its root must begin with,
-    /// where the hit had any; `None` if this system has no such question.
+    /// The magnet link of a copy, if its holder is a node of ours and says one.
     #[expect(dead_code, reason = "the library comes next")]
-    fn magnet(&self, _source: &Source) -> Option<LocalWork<Option<(String, Option<[u8; 16]>)>>> {
-        None
+    fn magnet(&self, _source: &Source) -> LocalWork<Option<Magnet>> {
+        Box::pin(async { None })
     }
     /// The overlay as a database of (key, value) pairs, if it is one.
     fn database(&self) -> Option<&dyn Database>;
     /// Brings to the disk what is to outlive the process.
     fn close(&self) -> LocalWork<()>;
+}
+
+/// A holder's magnet link for a copy.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(dead_code, reason = "the library comes next")]
+pub(crate) struct Magnet {
+    /// It says where the holder's swarms are reached, too.
+    pub(crate) link: String,
+    /// What the pieces root of its file must begin with, where the hit said so.
+    pub(crate) root_begins: Option<[u8; 16]>,
 }
 
 /// A file of the library as systems share it.

@@ -12,7 +12,7 @@ mod published;
 pub(crate) use places::Place;
 
 use super::report::{Standing, SystemStatus};
-use super::system::{Database, LocalWork, News, Offer, System, Teller};
+use super::system::{Database, LocalWork, Magnet, News, Offer, System, Teller};
 use heads::Heads;
 use places::Places;
 use published::Published;
@@ -129,16 +129,6 @@ impl DirectorySystem {
         self.member.publish(offering);
         self.tell_published();
     }
-
-    /// The copy that a hit of ours named.
-    fn copy(&self, source: &Source, size: u64) -> Option<Copy> {
-        match source {
-            Source::Directory { server, nick, name } => {
-                Some(Copy { server: *server, nick: nick.clone(), name: name.clone(), size })
-            }
-            _ => None,
-        }
-    }
 }
 
 impl System for DirectorySystem {
@@ -167,14 +157,16 @@ impl System for DirectorySystem {
     }
 
     fn source(&self, item: &Item, source: &Source) -> Option<Box<dyn RangeSource>> {
-        let copy = self.copy(source, item.size)?;
-        Some(Box::new(self.member.source(copy)))
+        Some(Box::new(self.member.source(copy(source, item.size)?)))
     }
 
-    fn magnet(&self, source: &Source) -> Option<LocalWork<Option<(String, Option<[u8; 16]>)>>> {
-        let copy = self.copy(source, 0)?;
-        let (member, head) = (self.member.clone(), self.heads.borrow().of(source));
-        Some(Box::pin(async move { Some((member.magnet(copy).await?, head)) }))
+    fn magnet(&self, source: &Source) -> LocalWork<Option<Magnet>> {
+        let (copy, member) = (copy(source, 0), self.member.clone());
+        let root_begins = self.heads.borrow().of(source);
+        Box::pin(async move {
+            let link = member.magnet(copy?).await?;
+            Some(Magnet { link, root_begins })
+        })
     }
 
     fn database(&self) -> Option<&dyn Database> {
@@ -184,5 +176,15 @@ impl System for DirectorySystem {
     /// Nothing is kept but what the library keeps.
     fn close(&self) -> LocalWork<()> {
         Box::pin(async {})
+    }
+}
+
+/// The copy that a hit of ours named.
+fn copy(source: &Source, size: u64) -> Option<Copy> {
+    match source {
+        Source::Directory { server, nick, name } => {
+            Some(Copy { server: *server, nick: nick.clone(), name: name.clone(), size })
+        }
+        _ => None,
     }
 }
