@@ -48,7 +48,6 @@ pub(crate) trait System {
 
 /// A holder's magnet link for a copy.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(dead_code, reason = "the library comes next")]
 pub(crate) struct Magnet {
     /// It says where the holder's swarms are reached, too.
     pub(crate) link: String,
