@@ -149,7 +149,9 @@ impl Words {
             5 | 6 => {
                 value.clear();
                 let title = ["Alpha beta", "beta GAMMA"][input.below(2)];
-                let posting = Posting { title, tags: "x", size: 9, medium: 0, info_hash: None, sha1: None };
+                let sha1 = input.one_in(2).then_some([3; 20]);
+                let hashes = Hashes { sha1, ..Hashes::default() };
+                let posting = Posting { title, tags: "x", size: 9, medium: 0, hashes };
                 posting.encode(&mut value).expect("it fits");
                 Subject::Posting { terms: Terms::one(term), content: &content, shard_bits: input.byte() % 9 }
             }

@@ -156,7 +156,8 @@ fn records() -> Vec<Vec<u8>> {
     Provider { flags: ProviderFlags::COMPLETE, addresses: (&addresses).into(), info_hash: Some([1; 20]) }
         .encode(&mut provider)
         .expect("a seed fits");
-    Posting { title: "A Wörd", tags: "x\ny", size: 9, medium: 1, info_hash: None, sha1: Some([2; 20]) }
+    let hashes = Hashes { info_hash_v2: Some([3; 32]), sha1: Some([2; 20]), ..Hashes::default() };
+    Posting { title: "A Wörd", tags: "x\ny", size: 9, medium: 1, hashes }
         .encode(&mut posting)
         .expect("a seed fits");
     let (ab, cd) = (Term::new("ab").expect("a word"), Term::new("cd").expect("a word"));

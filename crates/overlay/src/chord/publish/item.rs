@@ -2,7 +2,10 @@
 
 use crate::discovery::Item;
 use sha2::{Digest as _, Sha256};
-use throng_wire::chord::{MAX_POSTING, Posting};
+use throng_wire::chord::{Hashes, MAX_POSTING, Posting};
+
+/// Bytes of a posting that are neither title nor hashes: lengths of title and tags, size, medium.
+const FIXED: usize = 2 + 1 + 8 + 1;
 
 /// The 32 bytes an item is known by: its root, or a hash of what else names it.
 pub(crate) fn content_id(item: &Item) -> [u8; 32] {
@@ -20,24 +23,23 @@ fn rootless(title: &str, size: u64, info_hash: Option<[u8; 20]>, sha1: Option<[u
     hasher.finalize().into()
 }
 
-/// What a posting says of an item; a title that is too long is cut at a character.
+/// What a posting says of an item: all it can be fetched by; of a title that is too long what fits, cut at a character.
 pub(crate) fn posting_value(item: &Item) -> Option<Vec<u8>> {
-    let mut title = item.title.as_str();
-    while title.len() > MAX_POSTING - 64 {
-        let cut = title.len() - title.chars().next_back().map_or(1, char::len_utf8);
-        title = &title[..cut];
-    }
-    let (size, info_hash, sha1) = (item.size, item.info_hash, item.sha1);
+    let Item { info_hash, info_hash_v2, sha1, tiger, ft_hash, size, .. } = *item;
+    let hashes = Hashes { info_hash, info_hash_v2, sha1, tiger, ft_hash };
+    let room = MAX_POSTING - FIXED - hashes.encoded_len();
+    let title = &item.title[..item.title.floor_char_boundary(room)];
     let mut value = Vec::new();
-    Posting { title, tags: "", size, medium: 0, info_hash, sha1 }.encode(&mut value).ok()?;
+    Posting { title, tags: "", size, medium: 0, hashes }.encode(&mut value).ok()?;
     Some(value)
 }
 
 /// The item a posting is about.
 pub(crate) fn item_of(content: &[u8; 32], posting: &Posting<'_>) -> Item {
-    let Posting { title, size, info_hash, sha1, .. } = *posting;
+    let Posting { title, size, hashes, .. } = *posting;
+    let Hashes { info_hash, info_hash_v2, sha1, tiger, ft_hash } = hashes;
     let root = (rootless(title, size, info_hash, sha1) != *content).then_some(*content);
-    Item { title: title.to_owned(), size, root, info_hash, sha1, ..Item::default() }
+    Item { title: title.to_owned(), size, root, info_hash, info_hash_v2, sha1, tiger, ft_hash }
 }
 
 #[cfg(test)]
@@ -49,7 +51,15 @@ mod tests {
         let with = Item { title: "Moon".into(), size: 7, root: Some([1; 32]), ..Item::default() };
         let without = Item { root: None, sha1: Some([2; 20]), ..with.clone() };
         let bare = Item { root: None, ..with.clone() };
-        for item in [with, without, bare] {
+        let full = Item {
+            info_hash: Some([3; 20]),
+            info_hash_v2: Some([4; 32]),
+            sha1: Some([5; 20]),
+            tiger: Some([6; 24]),
+            ft_hash: Some([7; 20]),
+            ..with.clone()
+        };
+        for item in [with, without, bare, full] {
             let value = posting_value(&item).unwrap();
             assert_eq!(item_of(&content_id(&item), &Posting::decode(&value).unwrap()), item);
         }
@@ -57,8 +67,12 @@ mod tests {
 
     #[test]
     fn a_long_title_is_cut_at_a_character() {
-        let item = Item { title: "é".repeat(500), ..Item::default() };
-        let value = posting_value(&item).unwrap();
-        assert!(Posting::decode(&value).unwrap().title.len() <= MAX_POSTING - 64);
+        for info_hash_v2 in [None, Some([4; 32])] {
+            let item = Item { title: "é".repeat(500), info_hash_v2, ..Item::default() };
+            let value = posting_value(&item).unwrap();
+            let posting = Posting::decode(&value).unwrap();
+            assert!(value.len() <= MAX_POSTING && value.len() > MAX_POSTING - 2);
+            assert!(item.title.starts_with(posting.title) && posting.hashes.info_hash_v2 == info_hash_v2);
+        }
     }
 }

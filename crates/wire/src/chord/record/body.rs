@@ -1,7 +1,7 @@
 //! The values of providers and postings: what they say of an item.
 
 use super::codec::{read_short, write_short};
-use super::{MAX_POSTING, MAX_PROVIDER};
+use super::{Hashes, MAX_POSTING, MAX_PROVIDER};
 use crate::chord::Error;
 use crate::chord::layout::{List, Wire};
 use std::net::SocketAddr;
@@ -68,10 +68,8 @@ pub struct Posting<'a> {
     pub size: u64,
     /// What it is: a code of the application's, 0 for not said.
     pub medium: u8,
-    /// The swarm it can be fetched from.
-    pub info_hash: Option<[u8; 20]>,
-    /// SHA-1 of the whole file, as Gnutella names it.
-    pub sha1: Option<[u8; 20]>,
+    /// What it can be fetched by.
+    pub hashes: Hashes,
 }
 
 impl<'a> Posting<'a> {
@@ -86,8 +84,7 @@ impl<'a> Posting<'a> {
             tags: text(read_short(&mut rest)?)?,
             size: Wire::read(&mut rest)?,
             medium: Wire::read(&mut rest)?,
-            info_hash: Wire::read(&mut rest)?,
-            sha1: Wire::read(&mut rest)?,
+            hashes: Hashes::read(&mut rest)?,
         };
         posting.check()?;
         if rest.is_empty() { Ok(posting) } else { Err(Error::Trailing) }
@@ -105,8 +102,8 @@ impl<'a> Posting<'a> {
         write_short(self.tags.as_bytes(), out)?;
         self.size.write(out)?;
         self.medium.write(out)?;
-        self.info_hash.write(out)?;
-        self.sha1.write(out)
+        self.hashes.write(out);
+        Ok(())
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -5,9 +5,11 @@
 
 mod body;
 mod codec;
+mod hashes;
 mod sign;
 
 pub use body::{Posting, Provider, ProviderFlags};
+pub use hashes::Hashes;
 pub use sign::{Order, SIGNATURE_DOMAIN};
 
 use super::Error;

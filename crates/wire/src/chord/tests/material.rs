@@ -152,8 +152,13 @@ impl Material {
             tags: if self.flag { "abc\nmovie" } else { "" },
             size: self.numbers[3],
             medium: self.numbers[0] as u8,
-            info_hash: self.maybe([7; 20]),
-            sha1: self.maybe([8; 20]),
+            hashes: Hashes {
+                info_hash: self.maybe([7; 20]),
+                info_hash_v2: self.maybe([9; 32]),
+                sha1: self.maybe([8; 20]),
+                tiger: self.maybe([10; 24]),
+                ft_hash: self.maybe([11; 20]),
+            },
         }
         .encode(&mut out)
         .unwrap();

@@ -168,15 +168,22 @@ fn an_immutable_and_a_tombstone_are_laid_out_as_documented() {
 #[test]
 fn a_posting_and_a_provider_are_laid_out_as_documented() {
     let mut value = Vec::new();
-    let posting =
-        Posting { title: "A b", tags: "x\ny", size: 5, medium: 2, info_hash: None, sha1: Some([7; 20]) };
+    let hashes = Hashes { info_hash_v2: Some([6; 32]), sha1: Some([7; 20]), ..Hashes::default() };
+    let posting = Posting { title: "A b", tags: "x\ny", size: 5, medium: 2, hashes };
     posting.encode(&mut value).unwrap();
     let expected = format!(
         "0003 bytes of the title\n412062 title\n03 bytes of the tags\n780a79 tags\n0000000000000005 size
-02 medium\n00 no info-hash\n01 a SHA-1\n{} it",
+02 medium\n06 a v2 info-hash and a SHA-1\n{} the one\n{} the other",
+        "06".repeat(32),
         "07".repeat(20)
     );
     assert_eq!(value, hex(&expected));
+    assert_eq!(Posting::decode(&value), Ok(posting));
+    let bits = value.len() - 53;
+    assert_eq!(value[bits], 6);
+    value[bits] = 0x26;
+    assert_eq!(Posting::decode(&value), Err(Error::Value), "a hash that does not exist");
+    value[bits] = 6;
     assert_eq!(posting.tags().collect::<Vec<_>>(), ["x", "y"]);
     let record = written(&Record::Signed(signed(
         Subject::Posting { terms: Terms::one(term("ab")), content: &CONTENT, shard_bits: 3 },
@@ -242,7 +249,7 @@ fn values_of_providers_and_postings_must_be_whole_and_in_form() {
     assert_eq!(fails(provider(&[0, 9])), Error::TooMany);
     assert_eq!(fails(provider(&[0; 201])), Error::TooLarge);
     let title = "t".repeat(440);
-    let posting = Posting { title: &title, tags: "", size: 0, medium: 0, info_hash: None, sha1: None };
+    let posting = Posting { title: &title, tags: "", size: 0, medium: 0, hashes: Hashes::default() };
     let mut out = vec![9];
     assert_eq!(posting.encode(&mut out), Err(Error::TooLarge));
     let many = ["t"; 13].join("\n");
@@ -255,7 +262,7 @@ fn values_of_providers_and_postings_must_be_whole_and_in_form() {
     }
     assert_eq!(out, [9], "what fails leaves nothing behind");
     assert_eq!(
-        Posting::decode(&hex("0001 bytes\nff no text\n00 tags\n0000000000000000 size\n000000 rest")),
+        Posting::decode(&hex("0001 bytes\nff no text\n00 tags\n0000000000000000 size\n0000 rest")),
         Err(Error::Name)
     );
 }
@@ -288,8 +295,8 @@ fn whatever_is_small_by_kind_is_inline() {
     let terms = ["a".repeat(40), "b".repeat(40)];
     let pair = Terms::pair(term(&terms[0]), term(&terms[1])).unwrap();
     let mut posting = Vec::new();
-    let title = "t".repeat(MAX_POSTING - 15);
-    Posting { title: &title, tags: "", size: 0, medium: 0, info_hash: None, sha1: None }
+    let title = "t".repeat(MAX_POSTING - 14);
+    Posting { title: &title, tags: "", size: 0, medium: 0, hashes: Hashes::default() }
         .encode(&mut posting)
         .unwrap();
     assert_eq!(posting.len(), MAX_POSTING - 1);

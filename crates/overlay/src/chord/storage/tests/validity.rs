@@ -3,7 +3,7 @@
 use super::*;
 use crate::chord::storage::sign::{Draft, Signer};
 use crate::chord::storage::validity::{Invalid, candidate, check, check_source};
-use throng_wire::chord::{Posting, Provider, ProviderFlags, Record, Signed, Subject, Term, Terms};
+use throng_wire::chord::{Hashes, Posting, Provider, ProviderFlags, Record, Signed, Subject, Term, Terms};
 
 fn sign(subject: Subject<'_>, value: Option<&[u8]>) -> Box<[u8]> {
     Signer::new(&[7; 32]).sign(&Draft { subject, seq: 3, ttl: 60, value }).unwrap()
@@ -11,7 +11,7 @@ fn sign(subject: Subject<'_>, value: Option<&[u8]>) -> Box<[u8]> {
 
 fn posting(title: &str) -> Vec<u8> {
     let mut value = Vec::new();
-    let posting = Posting { title, tags: "", size: 1, medium: 0, info_hash: None, sha1: None };
+    let posting = Posting { title, tags: "", size: 1, medium: 0, hashes: Hashes::default() };
     posting.encode(&mut value).unwrap();
     value
 }
