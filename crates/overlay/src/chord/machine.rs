@@ -322,6 +322,10 @@ impl Chord {
                 break;
             }
         }
+        if self.core.notices.is_empty() && self.core.notices.capacity() > 0 {
+            // A quiet node holds nothing.
+            self.core.notices = std::collections::VecDeque::new();
+        }
         let mut deadline = Deadline::none();
         deadline.at(self.core.deadline()).at(self.lookups.deadline()).at(self.storage.deadline());
         if !self.core.notices.is_empty() || !self.core.loopback.is_empty() {

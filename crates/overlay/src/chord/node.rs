@@ -56,6 +56,16 @@ impl Stamp {
         Stamp(((now.as_micros() / 10_000) as u32).max(1))
     }
 
+    /// As bytes that need no alignment.
+    pub(crate) fn to_bytes(self) -> [u8; 4] {
+        self.0.to_ne_bytes()
+    }
+
+    /// What [`Stamp::to_bytes`] was made of.
+    pub(crate) fn from_bytes(bytes: [u8; 4]) -> Stamp {
+        Stamp(u32::from_ne_bytes(bytes))
+    }
+
     /// How long ago it was; `None` if never.
     pub fn age(self, now: Instant) -> Option<Duration> {
         let age = Stamp::at(now).0.wrapping_sub(self.0);

@@ -21,18 +21,24 @@ const MOST_HELD: usize = 64;
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Proofs {
     key: Option<[u64; 2]>,
-    held: Vec<Held>,
+    /// Those of IPv4 addresses: 18 bytes each.
+    short: Vec<Held<6>>,
+    /// Those of IPv6 addresses.
+    long: Vec<Held<18>>,
     /// Virtual nodes of this host, if more than one.
     vnodes: u8,
 }
 
+/// A token of an address of `N` bytes, port included; all as bytes, since a million hosts hold dozens each.
 #[derive(Clone, Copy, Debug)]
-struct Held {
-    from: Endpoint,
-    /// As bytes: 32 in all, and a million hosts hold dozens each.
+struct Held<const N: usize> {
+    from: [u8; N],
     token: [u8; 8],
-    since: Stamp,
+    since: Stamp4,
 }
+
+/// A [`Stamp`] that needs no alignment.
+type Stamp4 = [u8; 4];
 
 impl Proofs {
     /// For rings computed instead of grown: tokens that others can compute as well, which is what makes them useless
@@ -70,27 +76,67 @@ impl Proofs {
         if token == 0 {
             return;
         }
-        if let Some(held) = self.held.iter_mut().find(|held| held.from == from) {
-            (held.token, held.since) = (token.to_ne_bytes(), Stamp::at(now));
-            return;
+        let most = MOST_HELD * usize::from(self.vnodes.max(1));
+        match Name::of(from) {
+            Name::Short(name) => hold(&mut self.short, most, (name, token), now),
+            Name::Long(name) => hold(&mut self.long, most, (name, token), now),
         }
-        self.held.retain(|held| held.since.within(KEPT, now));
-        if self.held.len() >= MOST_HELD * usize::from(self.vnodes.max(1)) {
-            let oldest =
-                (0..self.held.len()).min_by_key(|at| Reverse(self.held[*at].since.age(now))).unwrap_or(0);
-            self.held.swap_remove(oldest);
-        }
-        if self.held.len() == self.held.capacity() {
-            self.held.reserve_exact(4);
-        }
-        self.held.push(Held { from, token: token.to_ne_bytes(), since: Stamp::at(now) });
     }
 
     /// The token to show to this address; zero if we have none.
     pub(crate) fn held(&self, to: Endpoint, now: Instant) -> u64 {
-        let held = self.held.iter().find(|held| held.from == to && held.since.within(KEPT, now));
-        held.map_or(0, |held| u64::from_ne_bytes(held.token))
+        match Name::of(to) {
+            Name::Short(name) => held(&self.short, name, now),
+            Name::Long(name) => held(&self.long, name, now),
+        }
     }
+}
+
+/// An address and port as few bytes.
+enum Name {
+    Short([u8; 6]),
+    Long([u8; 18]),
+}
+
+impl Name {
+    fn of(endpoint: Endpoint) -> Name {
+        let [high, low] = endpoint.port().to_be_bytes();
+        match endpoint.ip() {
+            std::net::IpAddr::V4(ip) => {
+                let [a, b, c, d] = ip.octets();
+                Name::Short([a, b, c, d, high, low])
+            }
+            std::net::IpAddr::V6(ip) => {
+                let mut name = [0; 18];
+                name[..16].copy_from_slice(&ip.octets());
+                (name[16], name[17]) = (high, low);
+                Name::Long(name)
+            }
+        }
+    }
+}
+
+fn hold<const N: usize>(all: &mut Vec<Held<N>>, most: usize, (from, token): ([u8; N], u64), now: Instant) {
+    let fresh = Held { from, token: token.to_ne_bytes(), since: Stamp::at(now).to_bytes() };
+    if let Some(held) = all.iter_mut().find(|held| held.from == from) {
+        *held = fresh;
+        return;
+    }
+    let since = |held: &Held<N>| Stamp::from_bytes(held.since);
+    all.retain(|held| since(held).within(KEPT, now));
+    if all.len() >= most {
+        let oldest = (0..all.len()).min_by_key(|at| Reverse(since(&all[*at]).age(now))).unwrap_or(0);
+        all.swap_remove(oldest);
+    }
+    if all.len() == all.capacity() {
+        all.reserve_exact(4);
+    }
+    all.push(fresh);
+}
+
+fn held<const N: usize>(all: &[Held<N>], to: [u8; N], now: Instant) -> u64 {
+    let fresh = |held: &&Held<N>| held.from == to && Stamp::from_bytes(held.since).within(KEPT, now);
+    all.iter().find(fresh).map_or(0, |held| u64::from_ne_bytes(held.token))
 }
 
 /// Anybody can compute it.
@@ -136,7 +182,7 @@ mod tests {
         for port in 1..1_000 {
             proofs.hold(Endpoint::v4([10, 0, 0, 1], port), u64::from(port), Instant::EPOCH);
         }
-        assert_eq!(proofs.held.len(), MOST_HELD);
+        assert_eq!(proofs.short.len(), MOST_HELD);
         let last = Endpoint::v4([10, 0, 0, 1], 999);
         proofs.hold(last, 5, Instant::EPOCH);
         assert_eq!(proofs.held(last, Instant::EPOCH), 5);

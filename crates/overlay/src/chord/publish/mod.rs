@@ -45,6 +45,15 @@ pub(crate) struct Publishing {
 }
 
 impl Publishing {
+    /// Whether nothing was published, looked for or learnt.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.published.is_empty()
+            && self.searches.is_empty()
+            && self.backlog.is_empty()
+            && self.audits.is_empty()
+            && self.rarity.is_empty()
+    }
+
     /// When to be called next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let mut deadline = Deadline::none();

@@ -46,6 +46,11 @@ impl Key {
 }
 
 impl Rarity {
+    /// Whether nothing was heard of any word.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.said.is_empty()
+    }
+
     /// A holder said how many postings there are.
     pub(crate) fn heard(&mut self, key: &Key, said: Said) {
         let name = key.name();

@@ -33,6 +33,16 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
+    /// Whether nothing waits for the disk.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.batches.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Gives back room that is not needed.
+    pub(crate) fn release(&mut self) {
+        super::rest::release(&mut self.batches);
+    }
+
     /// Whether no more may be written for now.
     pub(crate) fn is_busy(&self) -> bool {
         self.batches.len() >= MOST

@@ -20,6 +20,7 @@ mod put;
 mod quota;
 mod rates;
 mod records;
+mod rest;
 mod serve;
 mod shard;
 mod shards;
@@ -94,7 +95,7 @@ pub(crate) struct Store {
     disk: disk::Disk,
     writes: BTreeMap<u32, write::Write>,
     operations: BTreeMap<u32, operation::Operation>,
-    syncs: BTreeMap<u32, sync::Sync>,
+    syncs: BTreeMap<u32, Box<sync::Sync>>,
     pushed: BTreeMap<(u32, u32), Vec<Locator>>,
     pulled: BTreeMap<(u32, u32), (Prefix, Vec<RecordId>)>,
     through: BTreeMap<u32, Received>,
@@ -110,6 +111,8 @@ pub(crate) struct Store {
     own: own::Own,
     holder_load: u8,
     deleted: u64,
+    /// When to let go of what is not needed any more.
+    rest_at: Option<Instant>,
     pub(crate) publishing: super::publish::Publishing,
 }
 
@@ -125,10 +128,9 @@ impl Storage {
     }
 
     fn store(&mut self, core: &Core, cx: &mut Context<'_>) -> &mut Store {
-        let seed = &self.key_seed;
-        let store =
-            self.store.get_or_insert_with(|| Box::new(Store { key_seed: **seed, ..Store::default() }));
+        let store = self.store.get_or_insert_with(|| Box::new(Store::new(&self.key_seed, cx)));
         store.fit(core, cx);
+        store.rest_at.get_or_insert(cx.now() + rest::AFTER);
         store
     }
 
@@ -295,6 +297,9 @@ impl Storage {
         store.tend_streams(core, cx);
         store.publish_due(core, cx);
         store.flush(core, cx);
+        if store.rest(core, cx.now()) {
+            self.store = None;
+        }
     }
 
     /// When to be called next.
@@ -323,7 +328,7 @@ impl Store {
         deadline.at(self.upkeep_deadline());
         deadline.at(self.own.deadline());
         deadline.at(self.streams.deadline());
-        deadline.at(self.publishing.deadline());
+        deadline.at(self.publishing.deadline()).at(self.rest_at);
         deadline.earliest()
     }
 

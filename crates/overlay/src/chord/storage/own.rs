@@ -49,6 +49,11 @@ pub(crate) struct Own {
 }
 
 impl Own {
+    /// Whether nothing is kept alive.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
     /// When something is to be renewed.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.next

@@ -51,12 +51,23 @@ impl Rates {
         admitted
     }
 
-    fn forget(&mut self, limit: (u32, u32), now: Instant) {
+    /// Whether anybody asked so much lately that it counts.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.buckets.is_empty()
+    }
+
+    /// Forgets buckets that are full again: they are like those of sources that never asked.
+    pub(crate) fn forget_full(&mut self, limit: (u32, u32), now: Instant) {
         let full = u64::from(limit.1) * 1_000;
         self.buckets.retain(|_, bucket| {
             bucket.refill(limit, now);
             bucket.millis < full
         });
+        super::rest::release(&mut self.buckets);
+    }
+
+    fn forget(&mut self, limit: (u32, u32), now: Instant) {
+        self.forget_full(limit, now);
         while self.buckets.len() >= WATCHED {
             let fullest = self.buckets.iter().max_by_key(|(ip, bucket)| (bucket.millis, **ip));
             let Some(ip) = fullest.map(|(ip, _)| *ip) else { break };
@@ -74,6 +85,13 @@ pub(crate) struct Heat {
 }
 
 impl Heat {
+    /// Forgets reads that count no more.
+    pub(crate) fn cool(&mut self, now: Instant) {
+        if now.as_micros() / 1_000_000 > self.second + 1 {
+            (self.reads, self.before) = (BTreeMap::new(), BTreeMap::new());
+        }
+    }
+
     /// Counts a read; returns how many there were this second or the one before, whichever are more.
     pub(crate) fn read(&mut self, key: RingId, now: Instant) -> u32 {
         let second = now.as_micros() / 1_000_000;

@@ -149,6 +149,14 @@ impl Records {
         self.held.len()
     }
 
+    /// Whether nothing is held or remembered, and nothing ever was.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.held.is_empty()
+            && self.gone.is_empty()
+            && self.bits.is_empty()
+            && self.counters == Counters::default()
+    }
+
     /// Who pays how much.
     pub(crate) fn usage(&self) -> &Usage {
         &self.usage

@@ -42,6 +42,11 @@ pub(crate) struct Shards {
 }
 
 impl Shards {
+    /// Whether no word of ours was ever looked at.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
     /// The number of shards, as a power of two, that `key` is to be told to have.
     pub(crate) fn bits(&self, key: RingId) -> u8 {
         self.words.get(&key).map_or(0, |spread| spread.bits)

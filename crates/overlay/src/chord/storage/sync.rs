@@ -104,7 +104,7 @@ impl Store {
     ) -> bool {
         let same =
             |sync: &Sync| (sync.at, sync.peer, sync.why, sync.low, sync.high) == (at, peer, why, low, high);
-        if self.syncs.values().any(same) {
+        if self.syncs.values().map(Box::as_ref).any(same) {
             return true;
         }
         // What a leave or a switch waits for is never turned away.
@@ -131,7 +131,7 @@ impl Store {
             streaming: false,
             unsettled: false,
         };
-        self.syncs.insert(number, sync);
+        self.syncs.insert(number, Box::new(sync));
         self.drive(core, number, cx);
         true
     }

@@ -18,6 +18,11 @@ use std::time::Duration;
 use throng_machine::{Deadline, Endpoint};
 use throng_wire::chord::{Confirm, Confirmed, Message, Prefix, RingId, own};
 
+/// A repair that did not make copies equal is repeated after this, and each time so much later.
+const REPAIR_AGAIN: Duration = Duration::from_secs(10);
+/// ... so often; then with the ordinary rounds.
+const MOST_TRIES: u8 = 4;
+
 /// What one virtual node does about its copies.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Upkeep {
@@ -27,6 +32,8 @@ pub(crate) struct Upkeep {
     round_at: Option<Instant>,
     /// Replicas still to be compared with.
     queue: Vec<Node>,
+    /// Repairs that did not succeed since the list changed.
+    tries: u8,
     /// Hosts whose digest of our range agreed since the list changed.
     agreed: Vec<Endpoint>,
     /// The neighbour of the next round is the successor.
@@ -42,6 +49,17 @@ pub(crate) struct Upkeep {
 }
 
 impl Upkeep {
+    /// A range was given to us a moment ago, perhaps before all of it was copied. Any other host that holds nothing asks
+    /// nobody: its neighbours ask it, and would in turn have to ask theirs, round the whole ring.
+    fn may_miss(&self, now: Instant) -> bool {
+        self.read_through.is_some_and(|until| until > now)
+    }
+
+    /// Whether nothing is asked or waited for.
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
+        !self.may_miss(now) && self.leaving.is_none() && self.missed.is_none() && self.queue.is_empty()
+    }
+
     fn deadline(&self) -> Option<Instant> {
         Deadline::none().at(self.repair_at).at(self.round_at).earliest()
     }
@@ -86,6 +104,7 @@ impl Store {
         if let Some(upkeep) = self.upkeep.get_mut(at) {
             upkeep.changed = Some(cx.now());
             upkeep.agreed.clear();
+            upkeep.tries = 0;
         }
         self.plan_repair(core, at, cx);
     }
@@ -118,13 +137,17 @@ impl Store {
             let upkeep = &mut self.upkeep[at];
             if upkeep.repair_at.is_some_and(|due| due <= cx.now()) {
                 upkeep.repair_at = None;
-                upkeep.queue = placement::replicas(core, at);
-                self.repair_next(core, at, cx);
+                if upkeep.may_miss(cx.now()) || !self.records.is_blank() {
+                    self.upkeep[at].queue = placement::replicas(core, at);
+                    self.repair_next(core, at, cx);
+                }
             }
             if self.upkeep[at].round_at.is_some_and(|due| due <= cx.now()) {
                 self.upkeep[at].round_at = Some(cx.now() + self.period(core, cx));
-                self.round(core, at, cx);
-                self.tidy(core, at, cx);
+                if !self.records.is_blank() {
+                    self.round(core, at, cx);
+                    self.tidy(core, at, cx);
+                }
             }
         }
     }
@@ -200,6 +223,11 @@ impl Store {
             upkeep.agreed.retain(|host| *host != sync.peer.endpoint);
             if ended == Ended::Equal {
                 upkeep.agreed.push(sync.peer.endpoint);
+            } else if upkeep.tries < MOST_TRIES {
+                // A replica that died meanwhile changes the list; one that was only silent would wait for the next round.
+                upkeep.tries += 1;
+                let again = cx.now() + REPAIR_AGAIN * u32::from(upkeep.tries);
+                upkeep.repair_at = Some(upkeep.repair_at.map_or(again, |before| before.min(again)));
             }
         }
         self.repair_next(core, sync.at, cx);
