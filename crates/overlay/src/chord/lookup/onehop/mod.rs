@@ -60,6 +60,8 @@ struct Full {
     dead: Vec<(Node, Instant)>,
     /// Said to be dead though we heard them lately: being pinged.
     rumours: Vec<Node>,
+    /// Taken out because they did not answer us; whether they live is not known.
+    mute: Vec<Node>,
     compare_at: Instant,
     comparing: Option<Comparing>,
 }
@@ -103,7 +105,7 @@ impl Table {
     /// Somebody asked for the table or for digests is silent.
     pub(crate) fn on_silence(&mut self, asked: &Node) {
         if let Some(full) = &mut self.full {
-            full.roster.remove(asked);
+            full.silenced(asked);
             full.failures = full.failures.saturating_add(1);
             full.comparing = None;
         }
@@ -115,13 +117,14 @@ impl Table {
     pub(crate) fn on_sign_of_life(&mut self, node: &Node) {
         if let Some(full) = &mut self.full {
             full.rumours.retain(|rumour| rumour != node);
+            full.mute.retain(|mute| mute != node);
         }
     }
 }
 
 impl Full {
     fn new(roster: Roster, cursor: Option<RingId>, now: Instant) -> Full {
-        let (news, dead, rumours) = (Vec::new(), Vec::new(), Vec::new());
+        let (news, dead, rumours, mute) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Full {
             roster,
             cursor,
@@ -130,6 +133,7 @@ impl Full {
             spread_at: None,
             dead,
             rumours,
+            mute,
             compare_at: now,
             comparing: None,
         }

@@ -29,6 +29,16 @@ impl Full {
         !dead && self.roster.len() < most && self.roster.insert(node)
     }
 
+    /// Somebody does not answer us: of no use, and perhaps dead, which we shall be told or find out.
+    pub(super) fn silenced(&mut self, node: &Node) {
+        if self.roster.remove(node) && !self.mute.contains(node) {
+            if self.mute.len() >= MOST_RUMOURS {
+                self.mute.remove(0);
+            }
+            self.mute.push(*node);
+        }
+    }
+
     /// Whether this run of a node is known to be over.
     pub(super) fn is_dead(&self, node: &Node) -> bool {
         self.dead.iter().any(|(dead, _)| dead.id == node.id && dead.incarnation >= node.incarnation)
@@ -36,16 +46,33 @@ impl Full {
 
     /// Somebody went; true if that is news.
     pub(super) fn go(&mut self, node: Node, now: Instant) -> bool {
-        if !self.roster.remove(&node) {
+        let muted = self.mute.iter().position(|mute| *mute == node).map(|at| self.mute.swap_remove(at));
+        if !self.roster.remove(&node) && muted.is_none() {
             return false;
         }
+        self.bury(node, now);
+        true
+    }
+
+    /// We know that this run of a node is over; true if that is news, whether or not it was in the table still: it was
+    /// taken out when it fell silent, and others have it.
+    pub(super) fn certain(&mut self, node: Node, now: Instant) -> bool {
+        if self.is_dead(&node) {
+            return false;
+        }
+        self.roster.remove(&node);
+        self.mute.retain(|mute| *mute != node);
+        self.bury(node, now);
+        true
+    }
+
+    fn bury(&mut self, node: Node, now: Instant) {
         self.dead.retain(|(_, since)| now.since(*since) < DEAD);
         if self.dead.len() >= MOST_DEAD {
             self.dead.remove(0);
         }
         self.dead.push((node, now));
         self.rumours.retain(|rumour| *rumour != node);
-        true
     }
 
     /// Has others told, some at a time.
@@ -82,7 +109,7 @@ impl Lookups {
                     full.come(*node, most);
                 }
             }
-            Notice::Dead { node } if full.go(*node, cx.now()) => {
+            Notice::Dead { node } if full.certain(*node, cx.now()) => {
                 full.tell((node.contact(), false), full.rounds(), soon);
             }
             Notice::Silent { node } => {
@@ -92,7 +119,7 @@ impl Lookups {
                     full.rumours.swap_remove(at);
                     full.go(*node, cx.now());
                 } else {
-                    full.roster.remove(node);
+                    full.silenced(node);
                 }
             }
             _ => {}
