@@ -82,7 +82,7 @@ pub struct NodeStatus {
     pub predecessor: Option<NeighbourStatus>,
     /// Its fingers: where each begins, and who it is.
     pub fingers: Vec<NeighbourStatus>,
-    /// The finger table of the lecture, equal rows together; those that are the node itself are left out.
+    /// The finger table of the lecture, equal rows together; empty while nobody else is known.
     pub finger_table: Vec<FingerRow>,
     /// What it owns.
     pub claim: Claim,
