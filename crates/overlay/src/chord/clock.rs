@@ -5,13 +5,8 @@ use super::lookup::Goal;
 use super::node::Node;
 use super::notice::Notice;
 use super::{Context, Instant};
-use std::time::Duration;
 use throng_machine::Deadline;
 use throng_wire::chord::Mode;
-
-/// A timer of a virtual node that was due and found nothing to do (its purpose went away with a change of mode, say) is
-/// looked at again so much later.
-const IDLE: Duration = Duration::from_secs(1);
 
 impl Core {
     /// A deadline was reached: late timers mean that this host is not well.
@@ -41,13 +36,7 @@ impl Core {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         self.decide_due(cx);
         for at in (0..self.vnodes.len()).rev() {
-            let before = self.vnodes[at].deadline();
             self.on_vnode_due(cx, at);
-            if let Some(vnode) = self.vnodes.get_mut(at)
-                && before.is_some_and(|before| before <= now && vnode.deadline() == Some(before))
-            {
-                vnode.postpone(now, now + IDLE);
-            }
         }
         if self.life != Life::Running {
             return;

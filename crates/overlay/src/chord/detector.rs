@@ -24,6 +24,8 @@ const LATE: Duration = Duration::from_millis(200);
 const MOST_ROUNDS: u8 = 3;
 /// Suspicions under confirmation at once.
 const MOST_CONFIRMING: usize = 64;
+/// Neighbours pinged beyond a silent one: five dead in a row of a ring that loses half its nodes is one in thirty.
+const BEYOND: usize = 4;
 /// Pings on behalf of others at once.
 const MOST_ASKERS: usize = 32;
 
@@ -220,17 +222,41 @@ impl Core {
                 matters = true;
             }
             matters |= vnode.bound.as_ref().is_some_and(|bound| bound.node == node);
+            matters |= vnode.predecessors.iter().any(|pred| pred.node == node);
             matters |= matches!(vnode.op, super::vnode::Op::AwaitCand { cand, .. } if cand == node);
         }
         matters |= self.small_knows(pending.at, &node);
         if matters {
             self.confirm(cx, pending.at, &node);
+            self.probe_beyond(cx, &node);
+        }
+    }
+
+    /// Neighbours die together: those beyond a silent head or predecessor are pinged now, not one after the other as
+    /// each death is confirmed.
+    fn probe_beyond(&mut self, cx: &mut Context<'_>, silent: &Node) {
+        let (fresh, now) = (self.config.timers.heartbeat / 2, cx.now());
+        for at in 0..self.vnodes.len() {
+            let vnode = &self.vnodes[at];
+            let is = |entry: &Entry| entry.node == *silent;
+            let head = vnode.head().is_some_and(is);
+            let prdc = vnode.predecessor.as_ref().is_some_and(is);
+            let after = vnode.list.entries().iter().skip(1).take(BEYOND).filter(|_| head);
+            let after = after.filter(|entry| !entry.heard.within(fresh, now)).map(|entry| entry.node);
+            let before = vnode.predecessors.iter().take(BEYOND + 1).filter(|_| prdc).map(|pred| pred.node);
+            let beyond: Vec<Node> = after.chain(before).filter(|node| node != silent).collect();
+            for node in beyond {
+                self.probe(cx, at, &node);
+            }
         }
     }
 
     /// Asks others whether a suspect lives.
     pub(crate) fn confirm(&mut self, cx: &mut Context<'_>, at: usize, node: &Node) {
-        if self.detector.confirming.iter().any(|confirming| confirming.node == *node)
+        // One of our own is never dead, only busy: its suspicion would wait for ever for a verdict.
+        let own = self.vnodes.iter().any(|vnode| vnode.node == *node);
+        if own
+            || self.detector.confirming.iter().any(|confirming| confirming.node == *node)
             || self.detector.confirming.len() >= MOST_CONFIRMING
         {
             return;

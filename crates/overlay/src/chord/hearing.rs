@@ -113,6 +113,7 @@ impl Core {
         let was_head = vnode.head().is_some_and(|head| head.node == *node);
         let was_listed = vnode.list.remove(node);
         let before = vnode.predecessors.len();
+        vnode.bridge(node);
         vnode.predecessors.retain(|pred| pred.node != *node);
         let was_pred = before != vnode.predecessors.len();
         let mut was_prdc = false;

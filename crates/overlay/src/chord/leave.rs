@@ -32,6 +32,13 @@ impl Core {
         if vnode.rare.as_ref().is_some_and(|rare| rare.leaving.is_some()) {
             return;
         }
+        let wanted_in = vnode.mode == Mode::Joining
+            && vnode.rare.as_mut().is_some_and(|rare| rare.joining.take().is_some());
+        if wanted_in {
+            // A small ring that is taking us in need not.
+            self.small_farewell(cx, at);
+        }
+        let vnode = &mut self.vnodes[at];
         if let Some(rare) = vnode.rare.as_mut() {
             rare.joining = None;
         }
@@ -67,6 +74,8 @@ impl Core {
                 } else {
                     // A further virtual node, always the last.
                     self.vnodes.truncate(at.max(1));
+                    let left = self.vnodes.len();
+                    self.detector.confirming.retain(|confirming| confirming.at < left);
                 }
             }
             LeaveStage::Gone => {}

@@ -314,16 +314,28 @@ impl Core {
         if !orphaned {
             self.vnodes[at].rare().walk = None;
         } else if view.claim.is_active() {
-            self.vnodes[at].rare().walk = None;
-            // The range from it up to our old lower end has no owner: it is ours.
-            self.vnodes[at].bound = Some(Pred { node: *node, claim: view.claim });
-            self.claim_from(at, node.id);
-            self.review(cx, at);
+            self.walked_to_owner(cx, at, Pred { node: *node, claim: view.claim });
         } else if let Some(back) = back.filter(|back| btw(me, back.id, node.id)) {
             self.walk_to(cx, at, &back);
         } else {
             self.vnodes[at].rare().walk = None;
         }
+    }
+
+    /// The first Active node going back was read: what lies between it and our old lower end has no owner and is ours.
+    fn walked_to_owner(&mut self, cx: &mut Context<'_>, at: usize, owner: Pred) {
+        let vnode = &mut self.vnodes[at];
+        vnode.rare().walk = None;
+        // Its own word, younger than its last Notify; with the older one the next review would read it again, at once
+        // and for ever.
+        if let Some(known) = vnode.predecessors.iter_mut().find(|pred| pred.node == owner.node) {
+            known.claim = owner.claim;
+        }
+        vnode.bound = Some(owner);
+        if vnode.claim.low() != Some(owner.node.id) {
+            self.claim_from(at, owner.node.id);
+        }
+        self.review(cx, at);
     }
 
     /// Changes the lower end of what an Active node owns.

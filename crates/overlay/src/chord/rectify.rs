@@ -8,7 +8,7 @@ use super::core::{Core, Received};
 use super::node::{Entry, Health, Node, Stamp};
 use super::notice::Notice;
 use super::vnode::Pred;
-use throng_wire::chord::{self as wire, Claim, Message, Mode, btw, dist};
+use throng_wire::chord::{self as wire, Claim, Flags, Message, Mode, btw, dist};
 
 /// Notifies that may wait for news of the predecessor.
 const MOST_WAITING: usize = 8;
@@ -20,15 +20,21 @@ impl Core {
             return;
         }
         let at = from.at;
-        if !self.vnodes[at].is_member() || self.vnodes[at].mode == Mode::Solo {
+        let vnode = &self.vnodes[at];
+        if !vnode.is_member() || vnode.mode == Mode::Solo || vnode.is_gone() {
             return self.refuse(cx, from);
         }
-        self.rectify(cx, at, from.from);
-        let is_prdc = self.vnodes[at].predecessor.as_ref().is_some_and(|prdc| prdc.node == from.from);
-        if is_prdc {
-            self.advertised(cx, at, from.from, notify);
+        // Sent before its goodbye, which has overtaken it.
+        let parted = from.header.flags.has(Flags::LEAVING)
+            && self.detector.is_dead(&from.from, self.config.timers.dead, cx.now());
+        if !parted {
+            self.rectify(cx, at, from.from);
+            let prdc = self.vnodes[at].predecessor.as_ref();
+            if prdc.is_some_and(|prdc| prdc.node == from.from) {
+                self.advertised(cx, at, from.from, notify);
+            }
+            self.hear_claim(cx, &from.from, notify.claim);
         }
-        self.hear_claim(cx, &from.from, notify.claim);
         let vnode = &self.vnodes[at];
         let prdc = vnode.predecessor.as_ref().map(|prdc| prdc.node.contact());
         let message = Message::NotifyAck(wire::NotifyAck { prdc, claim: vnode.claim });
@@ -231,7 +237,7 @@ impl Core {
 
     /// A ping: the claim of who owns what comes with it.
     pub(crate) fn on_ping(&mut self, cx: &mut Context<'_>, from: &Received, ping: &wire::Ping) {
-        if self.vnodes[from.at].mode == Mode::Joining {
+        if self.vnodes[from.at].mode == Mode::Joining || self.vnodes[from.at].is_gone() {
             return self.refuse(cx, from);
         }
         if from.proved {

@@ -17,6 +17,10 @@ use throng_wire::chord::{self as wire, Claim, List, Message, Mode, Status};
 const MOST_ROWS: usize = 128;
 /// The dead are named to others for this long; afterwards they are only remembered as passive contacts.
 const DEAD_NAMED: Duration = Duration::from_secs(600);
+/// An incarnation so many seconds ahead of our clock is no start time.
+const MOST_AHEAD: u32 = 86_400;
+/// We take a higher incarnation at most this often.
+const REFUTED: Duration = Duration::from_secs(1);
 
 /// The table of a small ring.
 #[derive(Clone, Default, Debug)]
@@ -31,6 +35,8 @@ pub(crate) struct Small {
     pub retry_at: Option<Instant>,
     /// Names the next join.
     pub next_tag: u8,
+    /// When we last took a higher incarnation because we were called dead.
+    pub refuted: Stamp,
 }
 
 /// One row.
@@ -53,6 +59,8 @@ pub(crate) struct Adding {
     pub joiner: Node,
     /// Who has acknowledged.
     pub acked: Vec<Node>,
+    /// When the joiner last asked: whoever wants in asks again every few seconds.
+    pub heard: Stamp,
     /// Given up then.
     pub until: Instant,
 }
@@ -191,7 +199,7 @@ impl Core {
         rows: &List<'_, wire::Row>,
     ) -> Merged {
         let (rule, now) = (self.config.id_rule, cx.now());
-        let me = self.vnodes[at].node;
+        let (me, latest) = (self.vnodes[at].node, self.latest_incarnation(now));
         let mut merged = Merged::default();
         if matches!(self.vnodes[at].mode, Mode::Ring | Mode::Detached) {
             // An answer from the days when the ring was small: a large one has no table.
@@ -206,7 +214,8 @@ impl Core {
             self.detector.graves().filter(|node| self.detector.is_dead(node, kept, now)).copied().collect();
         let Some(small) = self.small(at) else { return merged };
         for row in rows.iter() {
-            let Some(node) = Node::of(rule, &row.contact) else { continue };
+            let named = Node::of(rule, &row.contact).filter(|node| node.incarnation <= latest);
+            let Some(node) = named else { continue };
             if node.id == me.id {
                 let dead = node.incarnation == me.incarnation && row.status == Status::Dead;
                 if dead || node.incarnation > me.incarnation {
@@ -239,13 +248,19 @@ impl Core {
         merged
     }
 
-    /// We are called dead: live on under a higher incarnation, and say so.
+    /// The highest incarnation anybody can have by now: they are start times, and clocks differ by a day at most.
+    fn latest_incarnation(&self, now: Instant) -> u32 {
+        let clock = u32::try_from(self.unix_time(now)).unwrap_or(u32::MAX);
+        clock.max(self.incarnation).saturating_add(MOST_AHEAD)
+    }
+
+    /// We are called dead: live on under a higher incarnation, and say so. However often that is said, one second is
+    /// one incarnation, as if we had been started again; and what nobody would believe was not taken in at all.
     fn refute(&mut self, cx: &mut Context<'_>, at: usize, accused: u32) {
+        let now = cx.now();
+        let Some(small) = self.small(at).filter(|small| !small.refuted.within(REFUTED, now)) else { return };
+        small.refuted = Stamp::at(now);
         let vnode = &mut self.vnodes[at];
-        // A jump far ahead is no restart of ours that somebody remembers.
-        if accused.saturating_sub(vnode.node.incarnation) > 86_400 * 365 {
-            return;
-        }
         vnode.node.incarnation = accused.saturating_add(1);
         if vnode.is_member() {
             self.small_news(cx, at);

@@ -6,7 +6,7 @@
 use super::Context;
 use super::core::{Core, Life, Received};
 use super::maintenance::Call;
-use super::node::Node;
+use super::node::{Node, Stamp};
 use super::rpc::{Pending, Purpose};
 use super::small::{Adding, Collapsing};
 use super::violation::Violation;
@@ -17,6 +17,8 @@ use throng_wire::chord::{self as wire, List, Message, Mode, Status};
 const MOST_ADDING: usize = 32;
 /// Those who have not answered are asked again after this.
 const RETRY: Duration = Duration::from_secs(1);
+/// A joiner that was not heard for this wants in no more: it asks every five seconds.
+const WANTED: Duration = Duration::from_secs(12);
 /// A join or collapse that is not over by then is given up.
 const GIVE_UP: Duration = Duration::from_secs(30);
 
@@ -47,7 +49,8 @@ impl Core {
             // It is about to be a large ring, which takes in any number at once: come again, you know us now.
             return self.reply(cx, from, &in_progress);
         }
-        if small.adding.iter().any(|adding| adding.joiner == joiner) {
+        if let Some(adding) = small.adding.iter_mut().find(|adding| adding.joiner == joiner) {
+            adding.heard = Stamp::at(now);
             self.reply(cx, from, &in_progress);
             return self.drive_small(cx, at);
         }
@@ -57,7 +60,8 @@ impl Core {
         }
         small.next_tag = small.next_tag.checked_add(1).unwrap_or(1);
         let tag = small.next_tag;
-        small.adding.push(Adding { tag, joiner, acked: Vec::new(), until: now + GIVE_UP });
+        let (acked, heard) = (Vec::new(), Stamp::at(now));
+        small.adding.push(Adding { tag, joiner, acked, heard, until: now + GIVE_UP });
         self.reply(cx, from, &in_progress);
         self.drive_small(cx, at);
     }
@@ -68,7 +72,8 @@ impl Core {
         self.drive_collapse(cx, at);
         let Some(small) = self.small(at) else { return };
         small.retry_at = None;
-        small.adding.retain(|adding| adding.until > now);
+        // Who does not come again has gone: it is not made a member because the last of the others has agreed.
+        small.adding.retain(|adding| adding.until > now && adding.heard.within(WANTED, now));
         let names: Vec<Node> = small.names().collect();
         let adding = small.adding.clone();
         for adding in &adding {

@@ -26,18 +26,16 @@ impl Core {
     /// B, when its time has come.
     pub(crate) fn stabilise(&mut self, cx: &mut Context<'_>, at: usize) {
         let vnode = &mut self.vnodes[at];
-        if vnode.mode != Mode::Ring {
-            vnode.stabilise_at = None;
+        vnode.stabilise_at = None;
+        if vnode.mode != Mode::Ring || vnode.is_parting() {
             return;
         }
         if vnode.op != Op::Idle {
             vnode.again = true;
-            vnode.stabilise_at = None;
             return;
         }
         let Some(head) = vnode.head().copied() else { return self.mend(cx, at) };
         let known = vnode.known;
-        vnode.stabilise_at = None;
         let asked = if head.relay_only {
             self.ask_by_proxy(cx, at, &head.node, known)
         } else {
@@ -75,7 +73,7 @@ impl Core {
     /// Runs B as soon as no read is pending.
     pub(crate) fn stabilise_now(&mut self, cx: &mut Context<'_>, at: usize) {
         let vnode = &mut self.vnodes[at];
-        if vnode.mode == Mode::Ring {
+        if vnode.mode == Mode::Ring && !vnode.is_parting() {
             vnode.again = vnode.op != Op::Idle;
             vnode.stabilise_at = Some(cx.now());
         }
@@ -86,7 +84,7 @@ impl Core {
         let pause = self.stabilise_pause(cx);
         let vnode = &mut self.vnodes[at];
         vnode.op = Op::Idle;
-        if vnode.mode != Mode::Ring {
+        if vnode.mode != Mode::Ring || vnode.is_parting() {
             return;
         }
         let again = std::mem::take(&mut vnode.again);
@@ -320,7 +318,7 @@ impl Core {
         if !self.is_proved(cx, from) {
             return;
         }
-        if !self.vnodes[from.at].is_member() {
+        if !self.vnodes[from.at].is_member() || self.vnodes[from.at].is_gone() {
             return self.refuse(cx, from);
         }
         self.with_view(from.at, |core, digest, view| {
@@ -331,7 +329,9 @@ impl Core {
 
     /// We are no member: say so.
     pub(crate) fn refuse(&mut self, cx: &mut Context<'_>, from: &Received) {
-        let mode = self.vnodes[from.at].mode;
+        let vnode = &self.vnodes[from.at];
+        // Who has said goodbye is of no ring, though it still forwards.
+        let mode = if vnode.is_gone() { Mode::Joining } else { vnode.mode };
         self.reply(cx, from, &Message::NotMember(wire::NotMember { mode }));
     }
 
@@ -362,6 +362,7 @@ impl Core {
     pub(crate) fn send_notify(&mut self, cx: &mut Context<'_>, at: usize, to: &Node) {
         let vnode = &self.vnodes[at];
         if !matches!(vnode.mode, Mode::Ring | Mode::Small)
+            || vnode.is_parting()
             || vnode.entry(to).is_some_and(|entry| entry.relay_only)
         {
             return;

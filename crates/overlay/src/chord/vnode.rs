@@ -8,7 +8,7 @@ use super::lookup::Fingers;
 use super::node::{Entry, Node, Stamp};
 use super::small::Small;
 use throng_machine::{Deadline, Instant};
-use throng_wire::chord::{Claim, Mode, Neighbour, RingId};
+use throng_wire::chord::{Claim, Mode, Neighbour, RingId, btw};
 
 /// One position of this host on the ring.
 #[derive(Clone, Debug)]
@@ -232,6 +232,20 @@ impl Vnode {
         self.list.head()
     }
 
+    /// Whether it has said goodbye: it only forwards what reaches it still, and is of no ring.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.leaving().is_some_and(|stage| matches!(stage, LeaveStage::Linger | LeaveStage::Gone))
+    }
+
+    /// Whether it keeps its place no longer: head and predecessor are being told, or know.
+    pub(crate) fn is_parting(&self) -> bool {
+        self.leaving().is_some_and(|stage| stage != LeaveStage::HandOver)
+    }
+
+    fn leaving(&self) -> Option<LeaveStage> {
+        self.rare.as_ref()?.leaving.map(|leaving| leaving.stage)
+    }
+
     /// The rare part, made if need be.
     pub(crate) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
@@ -242,19 +256,19 @@ impl Vnode {
         self.list.find(node).or(self.predecessor.as_ref().filter(|entry| entry.node == *node))
     }
 
-    /// Puts off whatever is due.
-    pub(crate) fn postpone(&mut self, now: Instant, to: Instant) {
-        let later = |at: &mut Option<Instant>| *at = at.map(|at| if at <= now { to } else { at });
-        [&mut self.stabilise_at, &mut self.heartbeat_at, &mut self.check_at].into_iter().for_each(later);
-        if let Some(grant) = self.grant.as_mut().filter(|grant| grant.due <= now) {
-            grant.due = to;
-        }
-        let Some(rare) = &mut self.rare else { return };
-        rare.joining.iter_mut().for_each(|joining| later(&mut joining.retry_at));
-        rare.small.iter_mut().for_each(|small| later(&mut small.retry_at));
-        later(&mut rare.detached);
-        if let Some(leaving) = rare.leaving.as_mut().filter(|leaving| leaving.until <= now) {
-            leaving.until = to;
+    /// A predecessor is dead: what it owned goes to the one after it (O4), whether that tells us of it or is dead as well.
+    pub(crate) fn bridge(&mut self, gone: &Node) {
+        let me = self.id();
+        let dead = self.predecessors.iter().find(|pred| pred.node == *gone).map(|pred| pred.claim);
+        let Some(lower) = dead.and_then(|claim| claim.low()).filter(|low| btw(me, *low, gone.id)) else {
+            return;
+        };
+        for above in self.predecessors.iter_mut().chain(self.bound.as_mut()) {
+            if let Claim::Active { low, .. } = &mut above.claim
+                && *low == gone.id
+            {
+                *low = lower;
+            }
         }
     }
 

@@ -135,8 +135,9 @@ impl<M: Machine + Clone> Schedule<M> {
 
     fn next_timer(&self) -> Option<(Instant, Endpoint)> {
         let due = |(at, node): (&Endpoint, &std::rc::Rc<super::net::Node<M>>)| {
-            let deadline = node.machine.poll_timeout()?.max(node.now);
-            Some((deadline + self.slow.get(at).copied().unwrap_or_default(), *at))
+            let deadline = node.machine.poll_timeout()?;
+            // Late by so much, and no more however many datagrams come meanwhile.
+            Some(((deadline + self.slow.get(at).copied().unwrap_or_default()).max(node.now), *at))
         };
         self.net.nodes.iter().filter_map(due).min()
     }
