@@ -1,4 +1,4 @@
-//! T8, T9 and T10: nodes come and go while others look keys up (Table III of the paper).
+//! T9: nodes come and go while others look keys up (Table III of the paper).
 
 use super::summary::{Lookups, mean, printed};
 use super::world::World;
@@ -35,6 +35,8 @@ pub struct Churn {
     pub config: Config,
     /// The network.
     pub network: Network,
+    /// How much later every hundredth host answers; and by how many seconds clocks are off at most.
+    pub impaired: Option<(Duration, u64)>,
     /// All randomness comes from it.
     pub seed: u64,
 }
@@ -54,12 +56,15 @@ impl Churn {
         };
         let ms = Duration::from_millis;
         let network = Network { latency: Latency::Uniform { min: ms(5), max: ms(95) }, ..Network::default() };
-        Churn { nodes: 1_000, rate, going, lookups, config, network, seed }
+        Churn { nodes: 1_000, rate, going, lookups, config, network, impaired: None, seed }
     }
 
     /// Runs it: a minute to settle, then lookups while nodes come and go.
     pub fn run(&self) -> Churned {
         let mut world = World::new(self.seed, self.config.clone(), self.network.clone());
+        if let Some((late, skew)) = self.impaired {
+            world.impair(late, skew);
+        }
         world.bulk(self.nodes, Some(Duration::from_millis(100)), &BTreeSet::new());
         let mut rng = SplitMix64::new(SplitMix64::mix(self.seed, 0x6368_7572));
         let mut flows = [Poisson::new(self.rate), Poisson::new(self.rate)];
@@ -85,7 +90,9 @@ impl Churn {
         sums.asked = self.lookups as usize;
         sums.unanswered += open.len();
         sums.sort();
-        Churned { lookups: sums, live: world.live().len() as u32 }
+        let bytes = world.sim.probe().totals.datagram_bytes + world.sim.probe().totals.stream_bytes;
+        let bytes = bytes as f64 / world.seconds() / f64::from(self.nodes);
+        Churned { lookups: sums, live: world.live().len() as u32, bytes }
     }
 
     fn go(&self, world: &mut World) {
@@ -104,6 +111,8 @@ pub struct Churned {
     pub lookups: Lookups,
     /// Nodes at the end.
     pub live: u32,
+    /// Bytes a node sent each second, lookups included.
+    pub bytes: f64,
 }
 
 /// Arrivals of a Poisson process.

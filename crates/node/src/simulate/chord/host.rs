@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use throng_machine::{Endpoint, Instant};
 use throng_overlay::chord::{Change, Chord, Command, Config, Event, Failure, Host, Measured, Start, Value};
+use throng_overlay::discovery;
 use throng_sim::{App, HostIo};
 
 /// The port of every simulated host.
@@ -25,6 +26,8 @@ pub struct Book {
     pub joined: u32,
     /// Hosts that took their leave.
     pub left: u32,
+    /// What hosts were told of publications and searches.
+    pub told: Vec<(u32, discovery::Event)>,
 }
 
 /// How a host enters when it starts.
@@ -51,6 +54,8 @@ pub struct RingHost {
     at: Endpoint,
     entry: Entry,
     starts: u32,
+    /// Its clock when the simulation began, in seconds since 1970.
+    clock: u64,
     /// Records on its disk, with the end of their life; most hosts have none.
     disk: Option<Box<Disk>>,
     book: Rc<RefCell<Book>>,
@@ -58,14 +63,24 @@ pub struct RingHost {
 
 impl RingHost {
     /// A host with a machine that is a member already.
-    pub fn member(machine: Chord, config: Arc<Config>, at: Endpoint, book: Rc<RefCell<Book>>) -> RingHost {
-        RingHost { machine, config, at, entry: Entry::Member, starts: 0, disk: None, book }
+    pub fn member(machine: Chord, config: Arc<Config>, host: &Host, book: Rc<RefCell<Book>>) -> RingHost {
+        RingHost::new((machine, config), host, Entry::Member, book)
     }
 
     /// A host that joins when it starts.
-    pub fn joining(config: Arc<Config>, at: Endpoint, entry: Entry, book: Rc<RefCell<Book>>) -> RingHost {
-        let machine = Chord::new(Arc::clone(&config), &Host::at(at, 1));
-        RingHost { machine, config, at, entry, starts: 0, disk: None, book }
+    pub fn joining(config: Arc<Config>, host: &Host, entry: Entry, book: Rc<RefCell<Book>>) -> RingHost {
+        let machine = Chord::new(Arc::clone(&config), host);
+        RingHost::new((machine, config), host, entry, book)
+    }
+
+    fn new(
+        (machine, config): (Chord, Arc<Config>),
+        host: &Host,
+        entry: Entry,
+        book: Rc<RefCell<Book>>,
+    ) -> RingHost {
+        let at = host.endpoint.expect("simulated hosts know their addresses");
+        RingHost { machine, config, at, entry, starts: 0, clock: host.clock, disk: None, book }
     }
 
     /// Its machine.
@@ -114,7 +129,8 @@ impl App for RingHost {
     }
 
     fn on_stop(&mut self) {
-        self.machine = Chord::new(Arc::clone(&self.config), &Host::at(self.at, self.starts + 1));
+        let host = Host { clock: self.clock, ..Host::at(self.at, self.starts + 1) };
+        self.machine = Chord::new(Arc::clone(&self.config), &host);
     }
 
     fn on_event(&mut self, event: Event, io: &mut HostIo<'_, Self>) {
@@ -137,7 +153,8 @@ impl App for RingHost {
                 self.persist(changes, now);
                 io.command(Command::Persisted(id, true));
             }
-            Event::Isolated | Event::Discovery(_) => {}
+            Event::Discovery(event) => book.told.push((host, event)),
+            Event::Isolated => {}
         }
     }
 }

@@ -368,7 +368,7 @@ impl Owners {
     }
 }
 
-/// Spreads a hundred keys a host by the ids that are up.
+/// Spreads a hundred keys a host by the ids that are up, fewer in the largest rings.
 fn spread(world: &World, seed: u64) -> Spread {
     let mut ring: Vec<(RingId, u32)> = Vec::new();
     for (index, host) in (0u32..).zip(world.live()) {
@@ -378,7 +378,8 @@ fn spread(world: &World, seed: u64) -> Spread {
     ring.sort_unstable();
     let mut counts = vec![0u32; world.live().len()];
     let mut rng = SplitMix64::new(SplitMix64::mix(seed, 0x7370_7264));
-    for _ in 0..u64::from(world.live().len() as u32) * 100 {
+    let hosts = world.live().len() as u64;
+    for _ in 0..(hosts * 100).min(10_000_000.max(hosts * 10)) {
         let mut key = RingId::MIN;
         rng.fill(&mut key.0);
         let place = ring.partition_point(|(id, _)| *id < key);

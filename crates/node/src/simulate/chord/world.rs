@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use throng_machine::{Endpoint, Entropy, Instant, SplitMix64};
 use throng_overlay::chord::{Chord, Command, Config, Host, LookupMode, Put, StableRing, Want};
-use throng_overlay::discovery::Ticket;
+use throng_overlay::discovery::{self, Item, Query, Ticket};
 use throng_sim::{Departure, HostId, Incident, Network, Profile, ProfileId, Sim};
 use throng_wire::chord::RingId;
 
@@ -26,6 +26,10 @@ pub struct World {
     /// Randomness of the experiment, apart from that of the hosts.
     pub rng: SplitMix64,
     profile: ProfileId,
+    /// How some of the hosts are slow.
+    slow: Option<ProfileId>,
+    /// How far hosts' clocks may be off, in seconds, either way.
+    skew: u64,
     /// Hosts that are up, in no particular order.
     live: Vec<u32>,
     numbers: u32,
@@ -56,9 +60,29 @@ impl World {
             config: Arc::new(config),
             rng: SplitMix64::new(SplitMix64::mix(seed, 0x7269_6e67)),
             profile,
+            slow: None,
+            skew: 0,
             live: Vec::new(),
             numbers: 0,
         }
+    }
+
+    /// From now on every hundredth host added answers that much later, and clocks are off by up to `skew` seconds.
+    pub fn impair(&mut self, late: Duration, skew: u64) {
+        let profile = Profile { port: PORT, access: late / 2, ..Profile::default() };
+        self.slow = Some(self.sim.add_profile(profile));
+        self.skew = skew;
+    }
+
+    fn profile_of(&self, host: u32) -> ProfileId {
+        self.slow.filter(|_| host % 100 == 7).unwrap_or(self.profile)
+    }
+
+    /// What a new host has for itself.
+    fn host(&self, host: u32) -> Host {
+        let off = SplitMix64::mix(0x636c_6f63, host.into()).checked_rem(2 * self.skew).unwrap_or(0);
+        let clock = if self.skew == 0 { 0 } else { 1_000_000 + off };
+        Host { clock, ..Host::at(endpoint(host), 1) }
     }
 
     /// Adds hosts that are members of a calm ring already; those of `dead` are down, and all still know them.
@@ -71,14 +95,14 @@ impl World {
         self.sim.reserve(hosts as usize);
         let now = self.sim.now();
         for host in 0..hosts {
-            let machine = Chord::bulk(Arc::clone(&self.config), &Host::at(endpoint(host), 1), &ring, now);
-            let app =
-                RingHost::member(machine, Arc::clone(&self.config), endpoint(host), Rc::clone(&self.book));
+            let (own, profile) = (self.host(host), self.profile_of(host));
+            let machine = Chord::bulk(Arc::clone(&self.config), &own, &ring, now);
+            let app = RingHost::member(machine, Arc::clone(&self.config), &own, Rc::clone(&self.book));
             let added = if dead.contains(&host) {
-                self.sim.add_stopped(app, self.profile)
+                self.sim.add_stopped(app, profile)
             } else {
                 self.live.push(host);
-                self.sim.add(app, self.profile)
+                self.sim.add(app, profile)
             };
             assert_eq!(self.sim.endpoint(added), endpoint(host), "hosts are numbered in order");
         }
@@ -90,8 +114,9 @@ impl World {
         let host = self.sim.host_count();
         let known: Vec<Endpoint> = (0..3).filter_map(|_| self.any()).map(endpoint).collect();
         let entry = if known.is_empty() { Entry::First } else { Entry::Through(known) };
-        let app = RingHost::joining(Arc::clone(&self.config), endpoint(host), entry, Rc::clone(&self.book));
-        self.sim.add(app, self.profile);
+        let own = self.host(host);
+        let app = RingHost::joining(Arc::clone(&self.config), &own, entry, Rc::clone(&self.book));
+        self.sim.add(app, self.profile_of(host));
         self.live.push(host);
         host
     }
@@ -171,6 +196,18 @@ impl World {
         if let Some(host) = self.any() {
             self.sim.command(HostId(host), Command::Get(Ticket(number | GET), want));
         }
+    }
+
+    /// A host publishes an item; the number names it at that host.
+    pub fn publish(&mut self, host: u32, number: u32, item: Item) {
+        let command = discovery::Command::Publish(Ticket(number), item);
+        self.sim.command(HostId(host), Command::Discovery(command));
+    }
+
+    /// A host looks for words; the number names the search at that host.
+    pub fn find(&mut self, host: u32, number: u32, query: Query) {
+        let command = discovery::Command::Find(Ticket(number), query);
+        self.sim.command(HostId(host), Command::Discovery(command));
     }
 
     /// Numbers that were not used before.

@@ -1,27 +1,24 @@
 //! `throng simulate chord`: one ring, or the rows of the specification beside the published figures.
 
+mod tables;
+
 use super::super::Context;
 use super::{apart, each_line, report_folder, write_report};
-use crate::cli::{RingTable, SimulateChordArgs};
+use crate::cli::SimulateChordArgs;
 use crate::failure::Outcome;
 use crate::units;
 use serde_json::{Value, json};
 use std::time::Duration;
 use throng_node::simulate::chord::run::{RingFigures, RingPlan, Stage};
 use throng_node::simulate::chord::summary::{mean, printed, quantile};
-use throng_node::simulate::chord::{balance, churn, failure, hops, merge};
 use throng_node::simulate::memory;
 use throng_node::simulate::page::Page;
 use throng_node::simulate::plot::{Plot, Shape};
-use throng_node::simulate::table::Table;
 use throng_overlay::chord::{Config, OneHop};
-
-/// Hosts and keys of the paper's load experiment.
-const BALANCE: (u32, u32) = (10_000, 1_000_000);
 
 pub(super) fn run(args: &SimulateChordArgs, context: &Context) -> Outcome {
     report_folder(args.report.as_deref())?;
-    if args.table.is_empty() { one_ring(args, context) } else { tables(args, context) }
+    if args.table.is_empty() { one_ring(args, context) } else { tables::run(args, context) }
 }
 
 fn one_ring(args: &SimulateChordArgs, context: &Context) -> Outcome {
@@ -204,76 +201,4 @@ fn distribution(hops: &[u8]) -> Plot {
         shape: Shape::Bars(bars),
         marks: Vec::new(),
     }
-}
-
-/// A measured row: its table, plots, and whether the targets were met.
-type Measured = (Table, Vec<Plot>, bool);
-
-fn tables(args: &SimulateChordArgs, context: &Context) -> Outcome {
-    let (seed, nodes, lookups) = (args.seed, args.nodes, args.lookups);
-    let chosen = args.table.clone();
-    let (measured, wall) = apart(context, move |told| {
-        let mut measured: Vec<Measured> = Vec::new();
-        let mut say = |words: String| told(words, json!({}));
-        if RingTable::T1.wanted(&chosen) {
-            measured.push(hops::table(seed, nodes, lookups, |nodes| say(format!("t1: {nodes} nodes"))));
-        }
-        if RingTable::T3.wanted(&chosen) {
-            measured.push((balance::owned(seed, BALANCE.0, BALANCE.1), Vec::new(), true));
-        }
-        if RingTable::T4.wanted(&chosen) {
-            measured.push((balance::stored(seed, BALANCE.0, BALANCE.1), Vec::new(), true));
-        }
-        if RingTable::T6.wanted(&chosen) {
-            measured.push(failure::table(seed, lookups, |share| say(format!("t6: {share} dead"))));
-        }
-        if RingTable::T7.wanted(&chosen) {
-            let (table, holds) = failure::healing(seed, |share| say(format!("t7: {share} dead")));
-            measured.push((table, Vec::new(), holds));
-        }
-        if RingTable::T9.wanted(&chosen) {
-            measured.push(churn::table(seed, lookups, |rate, going| say(format!("t9: {rate} {going:?}"))));
-        }
-        if RingTable::T17.wanted(&chosen) {
-            let (table, holds) = merge::table(seed, |sizes| say(format!("t17: {sizes}")));
-            measured.push((table, Vec::new(), holds));
-        }
-        measured
-    })?;
-    tell_tables(args, context, measured, wall)
-}
-
-fn tell_tables(
-    args: &SimulateChordArgs,
-    context: &Context,
-    measured: Vec<Measured>,
-    wall: Duration,
-) -> Outcome {
-    for (table, _, _) in &measured {
-        context.output.print(format_args!("{}\n{}\n", table.text(), table.caption));
-    }
-    let objects: Vec<Value> = measured
-        .iter()
-        .map(|(table, _, holds)| json!({ "title": table.title, "head": table.head, "rows": table.rows, "holds": holds }))
-        .collect();
-    let object = json!({
-        "system": "chord", "seed": args.seed, "tables": objects, "wall_seconds": wall.as_secs_f64(),
-        "peak_rss_bytes": memory::peak_resident(),
-    });
-    context.output.object(&object);
-    write_report(args.report.as_deref(), &object, || {
-        let (mut tables, mut plots) = (Vec::new(), Vec::new());
-        for (table, drawn, _) in measured {
-            tables.push(table);
-            plots.extend(drawn);
-        }
-        Page {
-            title: "The ring beside its published figures".into(),
-            subtitle: format!("seed {}, throng {}", args.seed, env!("CARGO_PKG_VERSION")),
-            rows: vec![("wall clock".into(), units::duration(wall))],
-            tables,
-            notes: Vec::new(),
-            plots,
-        }
-    })
 }

@@ -1,0 +1,213 @@
+//! T18 and T19: words that everybody publishes, and searches for several words.
+
+use super::summary::{mean, quantile};
+use super::world::World;
+use crate::simulate::table::Table;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use throng_machine::{Entropy, SplitMix64};
+use throng_overlay::chord::{Config, OneHop};
+use throng_overlay::discovery::{Event, Item, Query};
+use throng_sim::{HostId, Latency, Network};
+
+fn ring(seed: u64, nodes: u32) -> World {
+    let config = Config { vnodes: 1, one_hop: OneHop { on: 0, off: 0 }, ..Config::default() };
+    let latency = Latency::Uniform { min: Duration::from_millis(5), max: Duration::from_millis(60) };
+    let mut world = World::new(seed, config, Network { latency, ..Network::default() });
+    world.bulk(nodes, Some(Duration::from_millis(65)), &BTreeSet::new());
+    world.run(Duration::from_secs(5));
+    world
+}
+
+fn item(number: u32, title: String) -> Item {
+    let mut root = [0; 32];
+    root[..4].copy_from_slice(&number.to_be_bytes());
+    root[31] = 1;
+    Item { title, size: 1_000, root: Some(root), ..Item::default() }
+}
+
+fn number_of(item: &Item) -> Option<u32> {
+    item.root.map(|[a, b, c, d, ..]| u32::from_be_bytes([a, b, c, d]))
+}
+
+/// One search, to its end: which items were found, milliseconds until the first, and bytes that went over the network.
+struct Searched {
+    found: BTreeSet<u32>,
+    first: Option<f64>,
+    bytes: f64,
+}
+
+fn search(world: &mut World, number: u32, words: Vec<String>, idle: f64) -> Searched {
+    let host = world.any().unwrap_or(0);
+    world.book.borrow_mut().told.clear();
+    let (start, before) = (world.seconds(), world.sim.probe().totals.datagram_bytes);
+    world.find(host, number, Query { words, limit: 100_000, timeout: Duration::from_secs(20) });
+    let (mut found, mut first, mut over) = (BTreeSet::new(), None, false);
+    for _ in 0..2_500 {
+        for (_, event) in std::mem::take(&mut world.book.borrow_mut().told) {
+            match event {
+                Event::Found { item, .. } => {
+                    first.get_or_insert((world.seconds() - start) * 1_000.0);
+                    found.extend(number_of(&item));
+                }
+                Event::Finished(_) | Event::Refused(..) => over = true,
+                _ => {}
+            }
+        }
+        if over {
+            break;
+        }
+        world.run(Duration::from_millis(10));
+    }
+    let took = world.seconds() - start;
+    let bytes = (world.sim.probe().totals.datagram_bytes - before) as f64 - idle * took;
+    Searched { found, first, bytes: bytes.max(0.0) }
+}
+
+/// Bytes a second that the ring sends while nothing is asked.
+fn idle(world: &mut World) -> f64 {
+    let before = world.sim.probe().totals.datagram_bytes;
+    world.run(Duration::from_secs(30));
+    (world.sim.probe().totals.datagram_bytes - before) as f64 / 30.0
+}
+
+/// T18: one word of all titles, honest publishers and a few that flood it.
+pub fn common(seed: u64, nodes: u32, each: u32) -> (Table, bool) {
+    let mut world = ring(seed, nodes);
+    let floods = (nodes / 100).max(1);
+    for host in 0..nodes {
+        for turn in 0..if host < floods { 1_000 } else { each } {
+            let number = host * 1_000 + turn;
+            world.publish(host, number, item(number, format!("common rare{number}")));
+        }
+        world.run(Duration::from_millis(200));
+    }
+    world.run(Duration::from_secs(120));
+    let honest: BTreeSet<u32> =
+        (floods..nodes).flat_map(|host| (0..each).map(move |turn| host * 1_000 + turn)).collect();
+    let idle = idle(&mut world);
+    let all = search(&mut world, 0, vec!["common".into()], idle);
+    let mut rare = 0;
+    let mut rng = SplitMix64::new(SplitMix64::mix(seed, 0x7261_7265));
+    for turn in 0..100 {
+        let host = floods + rng.below(nodes - floods);
+        let number = host * 1_000 + rng.below(each);
+        let hit = search(&mut world, 1 + turn, vec![format!("rare{number}")], idle);
+        rare += usize::from(hit.found.contains(&number));
+    }
+    let mut loads: Vec<f64> =
+        (0..nodes).map(|host| world.sim.app(HostId(host)).chord().store().records as f64).collect();
+    loads.sort_by(f64::total_cmp);
+    let recall = all.found.intersection(&honest).count() as f64 / honest.len().max(1) as f64;
+    let skew = quantile(&loads, 0.99) / mean(&loads);
+    let holds = recall >= 0.99 && rare == 100 && skew <= 3.0;
+    let mut table = Table::new(
+        "T18: one word in all titles, and publishers that flood it",
+        "Each flooder publishes 1,000 items. Published (KAD): 50,000 a keyword, then refused. Target: all honest items \
+         found by the common word, rare words unaffected, p99 of records a holder at most 3 times the mean. 10^6 postings \
+         are what the row asks for; shards grow over hours of refreshes, which are not run here.",
+        &[
+            "publishers",
+            "flooders",
+            "honest items",
+            "found by the word",
+            "rare words found",
+            "p99 load/mean",
+            "holds",
+        ],
+    );
+    table.row([
+        nodes.to_string(),
+        floods.to_string(),
+        honest.len().to_string(),
+        format!("{:.2} %", recall * 100.0),
+        format!("{rare} of 100"),
+        format!("{skew:.2}"),
+        if holds { "yes" } else { "NO" }.to_owned(),
+    ]);
+    (table, holds)
+}
+
+/// A word by its rank: the first is as common as Zipf's law has it.
+fn word(rng: &mut SplitMix64, weights: &[f64]) -> usize {
+    let at = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64 * weights.last().copied().unwrap_or(1.0);
+    weights.partition_point(|sum| *sum <= at).min(weights.len() - 1)
+}
+
+/// Titles of five words each, drawn by Zipf's law.
+fn titles(rng: &mut SplitMix64, count: u32, vocabulary: u32) -> Vec<Vec<usize>> {
+    let mut sum = 0.0;
+    let weights: Vec<f64> = (1..=vocabulary)
+        .map(|rank| {
+            sum += 1.0 / f64::from(rank);
+            sum
+        })
+        .collect();
+    let title = |rng: &mut SplitMix64| -> BTreeSet<usize> { (0..5).map(|_| word(rng, &weights)).collect() };
+    (0..count).map(|_| title(rng).into_iter().collect()).collect()
+}
+
+/// T19: searches for two or three words of titles drawn by Zipf's law.
+pub fn several(seed: u64, (nodes, files): (u32, u32), queries: u32) -> (Table, bool) {
+    let mut rng = SplitMix64::new(SplitMix64::mix(seed, 0x7a69_7066));
+    let titles = titles(&mut rng, files, files / 4 + 100);
+    let mut world = ring(seed, nodes);
+    let name = |word: &usize| format!("word{word}");
+    for (number, title) in (0..).zip(&titles) {
+        let words: Vec<String> = title.iter().map(name).collect();
+        world.publish(number % nodes, number, item(number, words.join(" ")));
+        world.run(Duration::from_millis(10));
+    }
+    world.run(Duration::from_secs(120));
+    let idle = idle(&mut world);
+    let (mut recalls, mut bytes, mut millis) = (Vec::new(), Vec::new(), Vec::new());
+    for turn in 0..queries {
+        let of = &titles[rng.below(files) as usize];
+        let count = (2 + rng.below(2) as usize).min(of.len());
+        let wanted: Vec<usize> = of.iter().copied().take(count).collect();
+        let matching: BTreeMap<u32, ()> = (0..)
+            .zip(&titles)
+            .filter(|(_, title)| wanted.iter().all(|word| title.contains(word)))
+            .map(|(number, _)| (number, ()))
+            .collect();
+        let hits = search(&mut world, turn, wanted.iter().map(name).collect(), idle);
+        let right = hits.found.iter().filter(|number| matching.contains_key(number)).count();
+        recalls.push(right as f64 / matching.len().max(1) as f64);
+        bytes.push(hits.bytes);
+        millis.extend(hits.first);
+    }
+    for list in [&mut recalls, &mut bytes, &mut millis] {
+        list.sort_by(f64::total_cmp);
+    }
+    let holds = mean(&recalls) >= 0.99 && quantile(&bytes, 0.5) <= 6_000.0;
+    let mut table = Table::new(
+        "T19: searches for two or three words",
+        "Titles of five words drawn by Zipf's law. Published (Reynolds and Vahdat, simulated): less than 1 s and about 1 kB \
+         a query. Target: at least 99 % of the matching files found, median at most 6 kB a query, lookups and the reads of \
+         who has each item included.",
+        &["nodes", "files", "queries", "recall", "median B", "p99 B", "first hit ms", "p99 ms", "holds"],
+    );
+    table.row([
+        nodes.to_string(),
+        files.to_string(),
+        queries.to_string(),
+        format!("{:.2} %", mean(&recalls) * 100.0),
+        format!("{:.0}", quantile(&bytes, 0.5)),
+        format!("{:.0}", quantile(&bytes, 0.99)),
+        format!("{:.0}", quantile(&millis, 0.5)),
+        format!("{:.0}", quantile(&millis, 0.99)),
+        if holds { "yes" } else { "NO" }.to_owned(),
+    ]);
+    (table, holds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn searches_for_several_words_find_what_was_published() {
+        let (table, _) = several(1, (60, 120), 20);
+        assert_eq!(table.rows[0][3], "100.00 %", "{}", table.text());
+    }
+}
