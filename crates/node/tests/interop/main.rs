@@ -12,4 +12,5 @@ mod case;
 mod control;
 mod everyone;
 mod matrix;
+mod napster;
 mod wanted;
