@@ -3,6 +3,7 @@
 //! set; a path that leads nowhere fails. Everything runs in a namespace without a way out.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -19,6 +20,8 @@ use throng_runtime::net::{NetConfig, Sockets};
 use tokio::sync::mpsc::{UnboundedReceiver, channel};
 
 const PORT: u16 = 8888;
+/// The user without rights, on every Linux.
+const NOBODY: u32 = 65_534;
 const SIZE: usize = 3_000_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 const LINK: &str = "magnet:?xt=urn:btmh:1220000000000000000000000000000000000000000000000000000000000000aaaa";
@@ -51,18 +54,24 @@ fn program(variable: &str) -> Option<PathBuf> {
 /// Starts it on a host, with its files in a folder.
 fn start(program: &Path, is_ng: bool, host: &Host, folder: &Path) -> Result<OpenNap> {
     let address = host.address;
-    let own = "server_name nap.net.test\nmax_clones 0\nlock_memory off\nlogin_interval 0\n";
-    let throttles = "max_searches_per_minute 0\nmax_tags_per_minute 0\nstat_server_host none\n";
-    let text =
-        format!("{own}listen_addr {address}\nserver_ports {PORT}\n{}", if is_ng { throttles } else { "" });
+    let own = "server_name nap.net.test\nmax_clones 0\n";
+    let ng = "max_searches_per_minute 0\nmax_tags_per_minute 0\nstat_server_host none\n".to_owned();
+    // It looks for a group of that name otherwise, and ends where there is none.
+    let old = format!("config_dir {}\nuid {NOBODY}\ngid {NOBODY}\n", folder.display());
+    let text = format!("{own}listen_addr {address}\nserver_ports {PORT}\n{}", if is_ng { ng } else { old });
     std::fs::write(folder.join("config"), text)?;
     for name in ["motd", "users", "servers", "block", "filter", "channels", "bans", "acl"] {
         std::fs::write(folder.join(name), "")?;
     }
-    let config = if is_ng { folder.to_owned() } else { folder.join("config") };
+    std::fs::set_permissions(folder, PermissionsExt::from_mode(0o777))?;
     let mut command = host.namespace.command(program);
-    command.arg("-c").arg(config).current_dir(folder);
-    let log = std::fs::File::create(folder.join("log"))?;
+    if is_ng {
+        command.arg("-c").arg(folder).arg("-e").arg(folder);
+    } else {
+        command.arg("-c").arg(folder.join("config"));
+    }
+    command.current_dir(folder);
+    let log = std::fs::File::create(folder.join("out"))?;
     let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
     Ok(OpenNap(child))
 }
@@ -120,6 +129,7 @@ async fn fetches(member: &Member, copy: Copy) -> Result<Vec<u8>> {
     let mut halves = Vec::new();
     for range in [middle..SIZE as u64, 0..middle] {
         let (into, mut bytes) = channel(4);
+        let fetching = source.fetch(range, into);
         let collect = async {
             let mut held = Vec::new();
             while let Some(bytes) = bytes.recv().await {
@@ -127,7 +137,7 @@ async fn fetches(member: &Member, copy: Copy) -> Result<Vec<u8>> {
             }
             held
         };
-        let (fetched, held) = tokio::join!(source.fetch(range, into), collect);
+        let (fetched, held) = tokio::join!(fetching, collect);
         fetched?;
         halves.insert(0, held);
     }
@@ -178,7 +188,7 @@ fn trades(program: &Path, is_ng: bool) -> Result<()> {
             Ok(())
         })
     });
-    let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+    let log = std::fs::read_to_string(folder.path().join("out")).unwrap_or_default();
     outcome.with_context(|| format!("the server's log: {log}"))
 }
 
