@@ -17,6 +17,7 @@ mod dynamic;
 mod guards;
 mod handshake;
 mod hit;
+mod host;
 mod input;
 mod library;
 mod link;

@@ -17,12 +17,26 @@ pub struct FetchId(pub u32);
 pub struct SourceId(pub u32);
 
 /// How a source that cannot be called is asked to call us.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PushBy {
     /// By its servent id; it says `GIV`.
-    Servent(Guid),
+    Servent {
+        /// Its servent id.
+        servent: Guid,
+        /// The file's number there.
+        index: u32,
+        /// Who passes a push on.
+        proxies: Vec<Endpoint>,
+    },
     /// By a number that we choose; it says `GIVE`.
-    Number,
+    Number {
+        /// Where it says it listens.
+        at: Endpoint,
+        /// Its supernode, which passes a push on.
+        supernode: Endpoint,
+        /// Its name.
+        user: Vec<u8>,
+    },
 }
 
 /// Who has a file, and what it is called there.

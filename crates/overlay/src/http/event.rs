@@ -7,7 +7,7 @@ use bytes::Bytes;
 use throng_machine::{ContentId, Endpoint, StreamId};
 use throng_wire::gnutella::{Guid, tiger};
 
-use super::command::{FetchId, SourceId};
+use super::command::{FetchId, PushBy};
 use super::mesh::Alternates;
 use super::violation::Violation;
 
@@ -70,15 +70,6 @@ pub struct Description {
     pub agent: Option<String>,
 }
 
-/// How a source is to be asked to call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PushCall {
-    /// By its servent id.
-    Servent(Guid),
-    /// It must say this number.
-    Number(u32),
-}
-
 /// What is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
@@ -99,8 +90,8 @@ pub enum Event {
     Alternates(FetchId, Box<Alternates>),
     /// Who else has a file of ours, as one who fetches it says: not proved.
     Heard(ContentId, Box<Alternates>),
-    /// Have a source call us, by whatever way there is, for this fetch.
-    PushWanted(FetchId, SourceId, PushCall),
+    /// Have a source call us, by whatever way there is, for this fetch; one that is known by a number must say this.
+    PushWanted(FetchId, PushBy, u32),
     /// Somebody asks to have a servent call them (address proved by the connection): pass it on if there is a way,
     /// and answer with [`super::Command::PushPassed`].
     PushProxyAsked(StreamId, Guid, u32, Endpoint),

@@ -84,6 +84,16 @@ impl Transfer {
         (self.slots.active(), self.slots.waiting())
     }
 
+    /// Whether all slots are taken.
+    pub fn is_busy(&self) -> bool {
+        self.slots.active() >= self.config.upload_slots as usize
+    }
+
+    /// Where we can be called, as far as we know.
+    pub(super) fn set_address(&mut self, address: Option<Endpoint>) {
+        self.config.identity.address = address;
+    }
+
     /// Connections, fetches, and files shared.
     pub fn load(&self) -> (usize, usize, usize) {
         (self.conns.len(), self.jobs.len(), self.shares.len())
@@ -127,7 +137,7 @@ impl Machine for Transfer {
             Command::CallWith(to, index) => self.call_with(to, index, cx),
             Command::CallWithNumber(to, number) => self.call_to_serve(to, Opening::Give(number), cx),
             Command::PushPassed(stream, passed) => self.on_push_passed(stream, passed, cx),
-            Command::SetAddress(address) => self.config.identity.address = address,
+            Command::SetAddress(address) => self.set_address(address),
             Command::SetServing(slots, browsable) => {
                 (self.config.upload_slots, self.config.browsable) = (slots, browsable);
                 self.call_next(cx);

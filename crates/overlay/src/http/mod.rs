@@ -8,6 +8,7 @@
 //! Invariants: a file is named by its content alone, never by a path; every wait has an end; what is held for one peer
 //! is bounded; nobody is called on a stranger's word but whom the peer itself could be.
 
+mod beside;
 mod client;
 mod command;
 mod config;
@@ -22,9 +23,10 @@ mod tests;
 
 mod violation;
 
+pub use beside::{Beside, Both, Host};
 pub use command::{Command, Fetch, FetchId, FetchTree, PushBy, Source, SourceId};
 pub use config::{Config, Identity};
-pub use event::{Description, Event, FetchError, PushCall};
+pub use event::{Description, Event, FetchError};
 pub use machine::Transfer;
 pub use mesh::Alternates;
 pub use shares::{Shared, TigerTree};

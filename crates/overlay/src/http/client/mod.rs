@@ -315,9 +315,9 @@ fn names(urn: &str, sha1: &[u8; 20]) -> bool {
 }
 
 /// The servent id by which a source may be asked to call.
-fn servent_of(push: Option<PushBy>) -> Option<Guid> {
+fn servent_of(push: &PushBy) -> Option<Guid> {
     match push {
-        Some(PushBy::Servent(servent)) => Some(servent),
-        Some(PushBy::Number) | None => None,
+        PushBy::Servent { servent, .. } => Some(*servent),
+        PushBy::Number { .. } => None,
     }
 }

@@ -7,7 +7,7 @@ use throng_wire::http::Opening;
 
 use super::super::command::{PushBy, SourceId};
 use super::super::connection::Role;
-use super::super::event::{Event, FetchError, PushCall};
+use super::super::event::{Event, FetchError};
 use super::super::machine::{Cx, Timer, Transfer};
 use super::{Link, Phase, servent_of};
 
@@ -31,9 +31,9 @@ impl Transfer {
     }
 
     /// How the first fetch of a source says it can be reached.
-    fn ways(&self, source: SourceId) -> Option<(Option<Endpoint>, Option<PushBy>)> {
+    fn ways(&self, source: SourceId) -> Option<(Option<Endpoint>, Option<&PushBy>)> {
         let front = self.remotes.get(&source)?.jobs.front()?;
-        self.jobs.get(front).map(|job| (job.from.address, job.from.push))
+        self.jobs.get(front).map(|job| (job.from.address, job.from.push.as_ref()))
     }
 
     pub(super) fn on_unreachable(&mut self, source: SourceId, cx: &mut Cx<'_>) {
@@ -49,6 +49,7 @@ impl Transfer {
     /// Has the servent ask the source to call us.
     fn push(&mut self, source: SourceId, cx: &mut Cx<'_>) {
         let Some((_, by)) = self.ways(source) else { return };
+        let by = by.cloned();
         let Some(remote) = self.remotes.get_mut(&source) else { return };
         let Some(id) = remote.jobs.front().copied() else { return };
         let Some(by) = by else { return self.fail_all(source, FetchError::NoWay, cx) };
@@ -59,11 +60,7 @@ impl Transfer {
         let number = (cx.rng().next_u64() >> 32) as u32;
         remote.link = Link::Pushing(number);
         self.timers.set(Timer::Source(source), cx.now() + self.config.push_timeout);
-        let call = match by {
-            PushBy::Servent(servent) => PushCall::Servent(servent),
-            PushBy::Number => PushCall::Number(number),
-        };
-        cx.emit(Event::PushWanted(id, source, call));
+        cx.emit(Event::PushWanted(id, by, number));
     }
 
     /// Which source somebody who calls is.
@@ -71,10 +68,11 @@ impl Transfer {
         let mut all = self.remotes.iter();
         let found = all.find(|(source, remote)| match (opening, &remote.link) {
             (Opening::Giv { servent, .. }, Link::Pushing(_)) => {
-                self.ways(**source).and_then(|(_, push)| servent_of(push)) == Some(*servent)
+                self.ways(**source).and_then(|(_, push)| servent_of(push?)) == Some(*servent)
             }
             (Opening::Give(number), Link::Pushing(wanted)) => {
-                number == wanted && self.ways(**source).is_some_and(|(_, push)| push == Some(PushBy::Number))
+                let by_number = |push| matches!(push, Some(&PushBy::Number { .. }));
+                number == wanted && self.ways(**source).is_some_and(|(_, push)| by_number(push))
             }
             (Opening::Queue { id, .. }, Link::Waiting(None)) => {
                 let theirs = self.ways(**source).and_then(|(address, _)| address);

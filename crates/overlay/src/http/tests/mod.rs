@@ -1,6 +1,7 @@
 //! Transfers against scripted peers, against each other, and against what was recorded.
 
 mod asking;
+mod beside;
 mod hostile;
 mod lists;
 mod pair;
@@ -67,6 +68,14 @@ pub(super) fn file(content: u32, size: u64) -> Shared {
         magnet: Some(format!("magnet:?xt=urn:btmh:1220{content:064x}")),
         available: None,
     }
+}
+
+pub(super) fn by_servent(number: u8) -> PushBy {
+    PushBy::Servent { servent: servent(number), index: 3, proxies: vec![host(8)] }
+}
+
+pub(super) fn by_number() -> PushBy {
+    PushBy::Number { at: host(0), supernode: host(9), user: b"somebody".to_vec() }
 }
 
 /// Where a shared file can be fetched from.

@@ -53,7 +53,7 @@ fn a_file_is_fetched_in_segments_of_any_size() {
 
 #[test]
 fn a_host_that_cannot_be_called_calls() {
-    for push in [PushBy::Servent(servent(0)), PushBy::Number] {
+    for push in [by_servent(0), by_number()] {
         let mut world = World::new(&[false, true], 1_460);
         world.command(0, Command::Share(Box::new(file(1, SIZE))));
         let from = Source { address: Some(host(0)), push: Some(push), ..source(host(0), &file(1, SIZE)) };
@@ -69,7 +69,7 @@ fn connections_that_break_again_and_again_only_slow_it_down() {
             let mut world = World::new(&[reachable, true], 1_000);
             world.breaks_after = Some(limit);
             world.command(0, Command::Share(Box::new(file(1, SIZE))));
-            let push = Some(PushBy::Servent(servent(0)));
+            let push = Some(by_servent(0));
             let from = Source { push, ..source(host(0), &file(1, SIZE)) };
             fetch_all(&mut world, 1, &from);
             assert!(world.hosts[1].stored[&COPY] == expected(0..SIZE), "broken after {limit}");

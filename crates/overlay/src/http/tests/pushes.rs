@@ -7,19 +7,19 @@ fn behind_a_wall(push: PushBy) -> Source {
     Source { address: None, push: Some(push), ..source(host(1), &file(1, 100_000)) }
 }
 
-/// The way to ask for a call that was wanted.
-fn wanted(bench: &mut Bench) -> PushCall {
-    match bench.events()[..] {
-        [Event::PushWanted(FetchId(1), SourceId(1), call)] => call,
-        ref other => panic!("{other:?}"),
+/// The number with which a call was wanted.
+fn wanted(bench: &mut Bench, by: &PushBy) -> u32 {
+    match &bench.events()[..] {
+        [Event::PushWanted(FetchId(1), way, number)] if way == by => *number,
+        other => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn a_source_that_calls_is_asked_on_that_connection() {
     let mut bench = Bench::new(config(0));
-    assert_eq!(bench.command(fetch(1, &behind_a_wall(PushBy::Servent(servent(1))), 0..10)), []);
-    assert_eq!(wanted(&mut bench), PushCall::Servent(servent(1)));
+    assert_eq!(bench.command(fetch(1, &behind_a_wall(by_servent(1)), 0..10)), []);
+    wanted(&mut bench, &by_servent(1));
     let stranger = bench.accept(2);
     let outs = bench.text(stranger, &format!("GIV 0:{}/file\n\n", servent(2).hex()));
     assert!(is_closed(&outs, stranger) && bench.probe.machine.violations().unasked == 1);
@@ -39,8 +39,8 @@ fn a_source_that_calls_is_asked_on_that_connection() {
 #[test]
 fn a_fasttrack_source_says_the_number_that_we_chose() {
     let mut bench = Bench::new(config(0));
-    bench.command(fetch(1, &behind_a_wall(PushBy::Number), 0..10));
-    let PushCall::Number(number) = wanted(&mut bench) else { panic!("a number") };
+    bench.command(fetch(1, &behind_a_wall(by_number()), 0..10));
+    let number = wanted(&mut bench, &by_number());
     let wrong = bench.accept(2);
     assert!(is_closed(&bench.text(wrong, &format!("GIVE {}\r\n", number ^ 1)), wrong));
     let stream = bench.accept(1);
@@ -51,10 +51,10 @@ fn a_fasttrack_source_says_the_number_that_we_chose() {
 #[test]
 fn a_source_that_does_not_call_is_asked_twice_and_given_up() {
     let mut bench = Bench::new(config(0));
-    bench.command(fetch(1, &behind_a_wall(PushBy::Servent(servent(1))), 0..10));
-    wanted(&mut bench);
+    bench.command(fetch(1, &behind_a_wall(by_servent(1)), 0..10));
+    wanted(&mut bench, &by_servent(1));
     bench.seconds(60);
-    wanted(&mut bench);
+    wanted(&mut bench, &by_servent(1));
     bench.seconds(60);
     assert_eq!(bench.events(), [Event::FetchFailed(FetchId(1), FetchError::NotPushed, 0)]);
     assert_eq!(bench.probe.machine.load(), (0, 0, 0));
@@ -63,10 +63,10 @@ fn a_source_that_does_not_call_is_asked_twice_and_given_up() {
 #[test]
 fn a_source_that_cannot_be_called_is_asked_to_call() {
     let mut bench = Bench::new(config(0));
-    let both = Source { address: Some(host(1)), ..behind_a_wall(PushBy::Servent(servent(1))) };
+    let both = Source { address: Some(host(1)), ..behind_a_wall(by_servent(1)) };
     let (stream, _) = called(&bench.command(fetch(1, &both, 0..10))).unwrap();
     bench.probe.stream(stream, StreamInput::Closed(StreamEnd::Refused));
-    assert_eq!(wanted(&mut bench), PushCall::Servent(servent(1)));
+    wanted(&mut bench, &by_servent(1));
     bench.command(Command::Cancel(FetchId(1)));
     assert_eq!((bench.probe.machine.load(), bench.probe.machine.poll_timeout()), ((0, 0, 0), None));
 }

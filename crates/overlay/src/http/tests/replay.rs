@@ -135,7 +135,7 @@ fn gtk_gnutellas_giv_and_queue_are_answered() {
     let servent = Guid::from_hex(b"ebb73102dcdecc7b66c5dc8512472af5").unwrap();
     let wall = Source {
         address: None,
-        push: Some(PushBy::Servent(servent)),
+        push: Some(PushBy::Servent { servent, index: 0, proxies: Vec::new() }),
         ..source(host(1), &shared("GO3DOP65ELBMOALTG6LEG7ARJKZLOKOU", 1_500_000))
     };
     let recorded: Vec<Vec<u8>> = lines(capture!("gnutella/push-giv")).map(|line| line.1).collect();

@@ -69,14 +69,14 @@ impl World {
     fn collect(&mut self) {
         for number in 0..self.hosts.len() {
             for event in self.hosts[number].probe.take_events() {
-                if let Event::PushWanted(_, _, call) = event {
+                if let Event::PushWanted(_, by, number_said) = &event {
                     let to = host(number as u8);
-                    let asked = match call {
-                        PushCall::Servent(id) => (0..self.hosts.len())
-                            .find(|other| servent(*other as u8) == id)
+                    let asked = match by {
+                        PushBy::Servent { servent: id, .. } => (0..self.hosts.len())
+                            .find(|other| servent(*other as u8) == *id)
                             .map(|other| (other, Command::CallWith(to, 0))),
                         // In these tests host 0 has what FastTrack's sources have.
-                        PushCall::Number(number) => Some((0, Command::CallWithNumber(to, number))),
+                        PushBy::Number { .. } => Some((0, Command::CallWithNumber(to, *number_said))),
                     };
                     if let Some((other, command)) = asked {
                         self.command(other, command);
