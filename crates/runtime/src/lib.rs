@@ -3,7 +3,9 @@
 pub mod create;
 pub mod directory;
 pub mod fetch;
+pub mod gnutella;
 pub mod hashing;
+pub mod http;
 pub mod resume;
 pub mod storage;
 
@@ -12,6 +14,7 @@ pub mod entropy;
 pub mod net;
 pub mod ring;
 pub mod session;
+pub mod shelf;
 mod sqlite;
 pub mod tracker;
 pub mod trackers;

@@ -1,7 +1,8 @@
 //! What the client's events and bytes mean here: files to read, ranges that arrive, programs of users.
 
-use super::shelf::Shelf;
+use super::offering::Offering;
 use crate::net::{Application, Read};
+use crate::shelf::Shelf;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -37,7 +38,9 @@ struct Incoming {
 
 /// The application of the client.
 pub(super) struct Floor {
-    pub(super) shelf: Shelf,
+    shelf: Shelf,
+    /// What our own nodes are told of a file.
+    magnets: BTreeMap<ContentId, String>,
     /// By the number that is both a download's and its content's.
     incoming: BTreeMap<u32, Incoming>,
     next: u32,
@@ -53,6 +56,7 @@ impl Floor {
     pub(super) fn new(tell: UnboundedSender<Event>, swarm: Option<SocketAddr>) -> Floor {
         Floor {
             shelf: Shelf::default(),
+            magnets: BTreeMap::new(),
             incoming: BTreeMap::new(),
             next: 1,
             programs: BTreeMap::new(),
@@ -60,6 +64,18 @@ impl Floor {
             tell,
             swarm,
         }
+    }
+
+    /// A file can be read from now on.
+    pub(super) fn offer(&mut self, file: Offering) {
+        self.shelf.put(file.content, file.stored());
+        self.magnets.insert(file.content, file.magnet);
+    }
+
+    /// A file can be read no more.
+    pub(super) fn take_back(&mut self, content: ContentId) {
+        self.shelf.remove(content);
+        self.magnets.remove(&content);
     }
 
     /// A number for a new download, and what wakes who waits for its pieces.
@@ -114,7 +130,7 @@ impl Floor {
     /// The link of a file we share, with where our swarms are reached: an address that is not known here is put in by
     /// whoever gets it, as the one the answer came from.
     fn link(&self, content: ContentId) -> Option<Bytes> {
-        let magnet = self.shelf.magnet(content)?;
+        let magnet = self.magnets.get(&content).filter(|magnet| !magnet.is_empty())?;
         let peer = self.swarm.map_or_else(String::new, |at| format!("&x.pe={at}"));
         Some(Bytes::from(format!("{magnet}{peer}")))
     }

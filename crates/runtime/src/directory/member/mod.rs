@@ -7,13 +7,13 @@
 mod copy;
 mod floor;
 mod link;
+mod offering;
 mod ranges;
-mod shelf;
 #[cfg(test)]
 mod tests;
 
 pub use copy::Copy;
-pub use shelf::Offering;
+pub use offering::Offering;
 
 use crate::fetch::{Desk, desk};
 use crate::net::{Driver, NetConfig, Sockets, Traffic};
@@ -76,14 +76,14 @@ impl Member {
             shared = SharedFile::new(file.content, &format!("{number}/{}", file.title), file.size);
         }
         shared.root = file.root;
-        self.driver.with_app(|floor, _| floor.shelf.put(file));
+        self.driver.with_app(|floor, _| floor.offer(file));
         self.driver.command(Command::Share(shared));
     }
 
     /// Takes a file back.
     pub fn withdraw(&self, content: ContentId) {
         self.driver.command(Command::Unshare(content));
-        self.driver.with_app(|floor, _| floor.shelf.remove(content));
+        self.driver.with_app(|floor, _| floor.take_back(content));
     }
 
     /// How many directories know of a file, and how many should.

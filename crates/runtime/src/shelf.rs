@@ -13,30 +13,22 @@ use std::time::SystemTime;
 use throng_machine::{ContentId, Extent};
 use tokio::sync::oneshot;
 
-/// A file to share.
+/// A file as it was when it was hashed.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Offering {
-    /// Names it; no two are alike.
-    pub content: ContentId,
-    /// What it is found by.
-    pub title: String,
+pub struct Stored {
     /// Bytes.
     pub size: u64,
-    /// The first half of its pieces root.
-    pub root: Option<[u8; 16]>,
     /// Where it lies.
     pub path: PathBuf,
     /// When it was last changed as it was hashed: if it was changed since, nobody gets it.
     pub modified: SystemTime,
-    /// What our own nodes are told in its place; empty if there is none.
-    pub magnet: String,
 }
 
 /// The open file, while somebody fetches it.
 type Handle = Arc<Mutex<Option<Arc<File>>>>;
 
 struct Served {
-    offering: Offering,
+    stored: Stored,
     handle: Handle,
     /// Uploads under way.
     readers: u32,
@@ -44,30 +36,25 @@ struct Served {
 
 /// All files that are served.
 #[derive(Default)]
-pub(super) struct Shelf(BTreeMap<ContentId, Served>);
+pub(crate) struct Shelf(BTreeMap<ContentId, Served>);
 
 impl Shelf {
-    pub(super) fn put(&mut self, offering: Offering) {
-        self.0.insert(offering.content, Served { offering, handle: Handle::default(), readers: 0 });
+    pub(crate) fn put(&mut self, content: ContentId, stored: Stored) {
+        self.0.insert(content, Served { stored, handle: Handle::default(), readers: 0 });
     }
 
-    pub(super) fn remove(&mut self, content: ContentId) {
+    pub(crate) fn remove(&mut self, content: ContentId) {
         self.0.remove(&content);
     }
 
-    pub(super) fn magnet(&self, content: ContentId) -> Option<&str> {
-        let magnet = &self.0.get(&content)?.offering.magnet;
-        (!magnet.is_empty()).then_some(magnet)
-    }
-
-    pub(super) fn begin(&mut self, content: ContentId) {
+    pub(crate) fn begin(&mut self, content: ContentId) {
         if let Some(served) = self.0.get_mut(&content) {
             served.readers += 1;
         }
     }
 
     /// The last reader closes the file.
-    pub(super) fn end(&mut self, content: ContentId) {
+    pub(crate) fn end(&mut self, content: ContentId) {
         if let Some(served) = self.0.get_mut(&content) {
             served.readers = served.readers.saturating_sub(1);
             if served.readers == 0 {
@@ -76,7 +63,7 @@ impl Shelf {
         }
     }
 
-    pub(super) fn read_now(&self, extent: Extent, into: &mut [u8]) -> Read {
+    pub(crate) fn read_now(&self, extent: Extent, into: &mut [u8]) -> Read {
         let Some(served) = self.0.get(&extent.content) else { return Read::Failed };
         let Some(file) = held(&served.handle) else { return Read::Later };
         match preadv2(&*file, &mut [IoSliceMut::new(into)], extent.offset, ReadWriteFlags::NOWAIT) {
@@ -85,24 +72,24 @@ impl Shelf {
         }
     }
 
-    pub(super) fn read_later(&self, extent: Extent) -> oneshot::Receiver<Option<Bytes>> {
+    pub(crate) fn read_later(&self, extent: Extent) -> oneshot::Receiver<Option<Bytes>> {
         let (answer, receiver) = oneshot::channel();
         if let Some(served) = self.0.get(&extent.content) {
-            let (handle, offering) = (Arc::clone(&served.handle), served.offering.clone());
+            let (handle, stored) = (Arc::clone(&served.handle), served.stored.clone());
             tokio::task::spawn_blocking(move || {
                 // Nobody waits any more if the stream is gone.
-                _ = answer.send(read(&handle, &offering, extent));
+                _ = answer.send(read(&handle, &stored, extent));
             });
         }
         receiver
     }
 }
 
-fn read(handle: &Handle, offering: &Offering, extent: Extent) -> Option<Bytes> {
+fn read(handle: &Handle, stored: &Stored, extent: Extent) -> Option<Bytes> {
     let file = match held(handle) {
         Some(file) => file,
         None => {
-            let file = Arc::new(open(&offering.path, offering.size, offering.modified)?);
+            let file = Arc::new(open(&stored.path, stored.size, stored.modified)?);
             set(handle, Some(Arc::clone(&file)));
             file
         }
