@@ -12,11 +12,13 @@ mod input;
 pub mod seeds;
 mod swarm;
 mod tracker;
+mod transfer;
 
 pub use chord::chord_machine;
 pub use decoders::chord::chord;
 pub use decoders::content::{bencode, info, magnet, metainfo, paths};
 pub use decoders::hashes::hashes;
+pub use decoders::http::http;
 pub use decoders::napster::napster;
 pub use decoders::peer::{client_name, extensions, frames, handshake};
 pub use decoders::tracker::{tracker_http, tracker_udp};
@@ -24,12 +26,13 @@ pub use directory_client::directory_client;
 pub use directory_server::directory_server;
 pub use swarm::swarm;
 pub use tracker::tracker;
+pub use transfer::transfer;
 
 /// A target: its name (of the binary and of its folder in `corpus/`) and what it does.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 21] = [
     ("bencode", bencode),
     ("metainfo", metainfo),
     ("info", info),
@@ -49,4 +52,6 @@ pub const TARGETS: [Target; 19] = [
     ("napster", napster),
     ("directory_client", directory_client),
     ("directory_server", directory_server),
+    ("http", http),
+    ("transfer", transfer),
 ];

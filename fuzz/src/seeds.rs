@@ -46,7 +46,40 @@ pub fn all() -> Vec<Seed> {
     add("napster", napster());
     add("directory_client", programs(0x4a9, 24, 600));
     add("directory_server", programs(0xd1c7, 16, 1_500));
+    add("http", http());
+    add("transfer", programs(0x4777, 24, 600));
     seeds
+}
+
+/// A head of each kind, calls of uploaders, values of headers, a body in chunks.
+fn http() -> Vec<Vec<u8>> {
+    let texts: [(u8, &str); 12] = [
+        (
+            0,
+            "GET /uri-res/N2R?urn:sha1:HUKJNK3CJK5KOAENCWVAMLOHXYDV2AMA HTTP/1.1\r\nHost: a\r\nRange: bytes=0-1\r\n\r\n",
+        ),
+        (0, "GET /get/3/two words.mp3 HTTP/1.0\r\n\r\n"),
+        (0, "GET /.hash=bffaf5d21f373443b7a3a7722bbbf2d715d92199 HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"),
+        (
+            0,
+            "GET /gnutella/push-proxy?ServerId=KT3TCAR5K2KILWCMZFFCJAUV7I&file=1 HTTP/1.1\r\nX-Node: 1.2.3.4:5\r\n\r\n",
+        ),
+        (1, "HTTP/1.1 206 P\r\nContent-Range: bytes 0-524287/3158073\r\nContent-Length: 524288\r\n\r\n"),
+        (
+            1,
+            "HTTP/1.1 503 Busy\nRetry-After: 60\nX-Queued: position=3; ID=6983f7526311099bc2862896870aff47; ETA=9\n\n",
+        ),
+        (
+            1,
+            "HTTP/1.0 200 OK\r\nX-Alt: 1.2.3.4, 5.6.7.8:9\r\nX-Queue: position=2,pollMin=45,pollMax=120\r\n\r\n",
+        ),
+        (2, "GIV 0:ebb73102dcdecc7b66c5dc8512472af5/file\n\n"),
+        (2, "QUEUE 6983f7526311099bc2862896870aff47 100.64.0.1:6346\r\n"),
+        (2, "GIVE 4253679545\r\n"),
+        (3, "ebb73102dcdecc7b66c5dc8512472af5;1.2.3.4:5;6.7.8.9:10"),
+        (4, "5;x=y\r\nabcde\r\n0\r\nA: b\r\n\r\n"),
+    ];
+    texts.iter().map(|(kind, text)| [&[*kind][..], text.as_bytes()].concat()).collect()
 }
 
 /// A message of each family, searches, texts of peers, a list, a stream of a link.

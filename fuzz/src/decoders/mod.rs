@@ -3,6 +3,7 @@
 pub mod chord;
 pub mod content;
 pub mod hashes;
+pub mod http;
 pub mod napster;
 pub mod peer;
 pub mod tracker;
