@@ -12,4 +12,5 @@ pub mod gnutella;
 pub mod host_cache;
 pub mod http;
 pub mod keyword_index;
+pub mod publication;
 mod timers;
