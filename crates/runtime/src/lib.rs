@@ -6,6 +6,7 @@ pub mod fetch;
 pub mod gnutella;
 pub mod hashing;
 pub mod http;
+pub mod library;
 pub mod resume;
 pub mod storage;
 

@@ -183,6 +183,12 @@ impl Announcer {
         true
     }
 
+    /// Tiers that were told of us under every name, and all.
+    pub(crate) fn announced(&self) -> (usize, usize) {
+        let told = self.tiers.iter().filter(|tier| tier.slots.iter().all(|slot| slot.started));
+        (told.count(), self.tiers.len())
+    }
+
     /// Trackers that failed last time, and what they said.
     pub(crate) fn errors(&self) -> Vec<(String, String)> {
         let trackers = self.tiers.iter().flat_map(|tier| &tier.trackers);

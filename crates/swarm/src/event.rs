@@ -148,6 +148,8 @@ pub struct TorrentStatus {
     pub known_peers: usize,
     /// Copies of the rarest piece among connected peers.
     pub availability: u32,
+    /// Tiers of trackers that know of us, and all.
+    pub announced: (usize, usize),
     /// The last thing each tracker said went wrong.
     pub tracker_errors: Vec<(String, String)>,
 }

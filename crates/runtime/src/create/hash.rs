@@ -45,7 +45,7 @@ pub fn create(source: Source, options: Options, control: Control<'_>) -> Result<
     Ok(Created { metainfo: builder.finish(hashes)?, skipped: source.skipped })
 }
 
-fn builder(source: &Source, options: Options) -> Result<Builder, BuildError> {
+pub(crate) fn builder(source: &Source, options: Options) -> Result<Builder, BuildError> {
     let name = source.name.as_bytes();
     match source.files.as_slice() {
         [file] if source.single_file => Builder::single_file(name, file.clone(), options),

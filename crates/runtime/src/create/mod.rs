@@ -12,6 +12,7 @@ mod verify;
 mod walk;
 
 pub use error::CreateError;
+pub(crate) use hash::builder;
 pub use hash::{Created, create};
 #[cfg(test)]
 pub(crate) use hash::{PieceHashes, assemble};

@@ -45,6 +45,15 @@ type Parts = Vec<Vec<u8>>;
 impl Source {
     /// Looks at `path`: a file, or a folder with all below it.
     pub fn scan(path: &Path) -> Result<Source, CreateError> {
+        Source::look(path, false)
+    }
+
+    /// The same, but what cannot be looked at or named below a folder is left out and reported.
+    pub fn scan_what_can_be(path: &Path) -> Result<Source, CreateError> {
+        Source::look(path, true)
+    }
+
+    fn look(path: &Path, lenient: bool) -> Result<Source, CreateError> {
         let look = |source| CreateError::Look { path: path.to_owned(), source };
         let real = path.canonicalize().map_err(look)?;
         let nameless = || CreateError::NotAFile(path.to_owned());
@@ -62,7 +71,7 @@ impl Source {
             stamps: BTreeMap::new(),
         };
         if metadata.is_dir() {
-            source.scan_folder()?;
+            source.scan_folder(lenient)?;
         } else if metadata.is_file() {
             let file = real.file_name().ok_or_else(nameless)?;
             source.push(vec![file.as_bytes().to_vec()], &metadata);
@@ -74,21 +83,36 @@ impl Source {
     }
 
     /// The place of each of `paths` (as the torrent has them) beneath [`Source::root`].
-    pub(super) fn places(&self, paths: impl Iterator<Item = Parts>) -> Vec<Vec<OsString>> {
+    pub(crate) fn places(&self, paths: impl Iterator<Item = Parts>) -> Vec<Vec<OsString>> {
         let own = self.files.first().filter(|_| self.single_file).map(|file| file.path.clone());
         paths.map(|path| own.clone().unwrap_or(path).into_iter().map(OsString::from_vec).collect()).collect()
     }
 
-    fn scan_folder(&mut self) -> Result<(), CreateError> {
+    fn scan_folder(&mut self, lenient: bool) -> Result<(), CreateError> {
         let mut folders: Vec<Parts> = vec![Vec::new()];
         let mut links = Vec::new();
         while let Some(folder) = folders.pop() {
             let place = self.place(&folder);
             let look = |source| CreateError::Look { path: place.clone(), source };
-            for entry in place.read_dir().map_err(look)? {
+            let entries = match place.read_dir() {
+                // The folder itself must be there.
+                Err(_) if lenient && !folder.is_empty() => {
+                    self.skipped.push(Skipped { path: place, reason: "it cannot be read" });
+                    continue;
+                }
+                entries => entries.map_err(look)?,
+            };
+            for entry in entries {
                 let entry = entry.map_err(look)?;
                 let path = entry.path();
-                let name = entry.file_name().into_string().map_err(|_| CreateError::Name(path.clone()))?;
+                let name = match entry.file_name().into_string() {
+                    Ok(name) => name,
+                    Err(_) if lenient => {
+                        self.skipped.push(Skipped { path, reason: "its name is not valid UTF-8" });
+                        continue;
+                    }
+                    Err(_) => return Err(CreateError::Name(path)),
+                };
                 let metadata =
                     entry.metadata().map_err(|source| CreateError::Look { path: path.clone(), source })?;
                 let parts = [folder.as_slice(), &[name.into_bytes()]].concat();

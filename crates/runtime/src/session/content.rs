@@ -7,7 +7,7 @@ use crate::storage::Storage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use throng_machine::{ContentId, Endpoint};
-use throng_swarm::{AddTorrent, SourceStatus, TorrentStatus};
+use throng_swarm::{AddTorrent, PeerSource, SourceStatus, TorrentStatus};
 use tokio::sync::{oneshot, watch};
 
 /// How far a check has come, told by the workers.
@@ -38,7 +38,7 @@ pub(super) struct Content {
     pub(super) storage: Option<Arc<Storage>>,
     pub(super) wanted: Option<Vec<u8>>,
     /// Addresses that came before the swarm knew the torrent.
-    pub(super) waiting_peers: Vec<Endpoint>,
+    pub(super) waiting_peers: Vec<(PeerSource, Endpoint)>,
     pub(super) progress: Arc<Progress>,
     /// Sources outside BitTorrent.
     pub(super) sources: Sources,

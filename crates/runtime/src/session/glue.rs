@@ -114,9 +114,20 @@ impl Glue {
             }
             Note::AddPeers(content, peers) => {
                 let peers = peers.into_iter().map(Endpoint::from).collect();
-                self.add_peers(content, peers, commands);
+                self.add_peers(content, (PeerSource::Manual, peers), commands);
             }
-            Note::Resolved(content, peers) => self.add_peers(content, peers, commands),
+            Note::AddFoundPeers(content, peers) => {
+                let peers = peers.into_iter().map(Endpoint::from).collect();
+                self.add_peers(content, (PeerSource::Overlay, peers), commands);
+            }
+            Note::Metainfo(content, reply) => {
+                let of = self.contents.get(&content);
+                let metainfo = of.and_then(|of| of.storage.as_ref()).map(|storage| storage.whole_metainfo());
+                let _ = reply.send(metainfo);
+            }
+            Note::Resolved(content, peers) => {
+                self.add_peers(content, (PeerSource::Manual, peers), commands);
+            }
             Note::SetLimits { upload, download } => commands.push(Command::SetLimits { upload, download }),
             Note::Opened(content, opened) => self.on_opened(content, opened),
             Note::Checked(content) => self.on_checked(content, commands),
@@ -190,7 +201,7 @@ impl Glue {
             }
         }
         self.contents.insert(content, of);
-        self.add_peers(content, peers, commands);
+        self.add_peers(content, (PeerSource::Manual, peers), commands);
         self.news = true;
     }
 
@@ -243,15 +254,20 @@ impl Glue {
         });
     }
 
-    fn add_peers(&mut self, content: ContentId, peers: Vec<Endpoint>, commands: &mut Vec<Command>) {
+    fn add_peers(
+        &mut self,
+        content: ContentId,
+        (source, peers): (PeerSource, Vec<Endpoint>),
+        commands: &mut Vec<Command>,
+    ) {
         let Some(of) = self.contents.get_mut(&content) else { return };
         if peers.is_empty() {
             return;
         }
         if of.add.is_some() {
-            of.waiting_peers.extend(peers);
+            of.waiting_peers.extend(peers.into_iter().map(|peer| (source, peer)));
         } else {
-            commands.push(Command::AddPeers(content, PeerSource::Manual, peers));
+            commands.push(Command::AddPeers(content, source, peers));
         }
     }
 
@@ -299,7 +315,9 @@ impl Glue {
         of.stage = Stage::Running;
         self.news = true;
         let waiting = std::mem::take(&mut of.waiting_peers);
-        self.add_peers(content, waiting, commands);
+        for (source, peer) in waiting {
+            self.add_peers(content, (source, vec![peer]), commands);
+        }
         self.begin_sources(content, commands);
     }
 

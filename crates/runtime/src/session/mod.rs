@@ -32,6 +32,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use throng_machine::ContentId;
 use throng_swarm::{Config, PeerStatus};
+use throng_wire::metainfo::Metainfo;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Choices for a session.
@@ -148,6 +149,18 @@ impl Session {
     /// Gives a torrent addresses to try.
     pub fn add_peers(&self, torrent: &TorrentHandle, peers: Vec<SocketAddr>) {
         let _ = self.notes.send(Note::AddPeers(torrent.content, peers));
+    }
+
+    /// Gives a torrent addresses that an overlay found.
+    pub fn add_found_peers(&self, torrent: &TorrentHandle, peers: Vec<SocketAddr>) {
+        let _ = self.notes.send(Note::AddFoundPeers(torrent.content, peers));
+    }
+
+    /// The whole metainfo of a torrent, what peers sent of it included; `None` before that is here.
+    pub async fn metainfo(&self, torrent: &TorrentHandle) -> Option<Arc<Metainfo>> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.notes.send(Note::Metainfo(torrent.content, reply));
+        answer.await.ok().flatten()
     }
 
     /// Lets someone outside BitTorrent send a file of a torrent; what comes is verified as what peers send. Of a v1

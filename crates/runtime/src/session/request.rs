@@ -83,6 +83,8 @@ pub(super) enum Note {
     Remove(ContentId),
     Run(ContentId, bool),
     AddPeers(ContentId, Vec<SocketAddr>),
+    AddFoundPeers(ContentId, Vec<SocketAddr>),
+    Metainfo(ContentId, oneshot::Sender<Option<Arc<Metainfo>>>),
     SetLimits {
         upload: Option<u64>,
         download: Option<u64>,

@@ -43,6 +43,8 @@ pub enum FileOf {
     Root([u8; 32]),
     /// The only one with that many bytes.
     Length(u64),
+    /// The one with that root, where one has it; else the only one with that many bytes.
+    Like([u8; 32], u64),
 }
 
 /// What web servers are asked with.
@@ -260,6 +262,9 @@ fn find(layout: &Layout, file: FileOf) -> Option<usize> {
     match file {
         FileOf::Index(index) => files().find(|(at, _)| *at == index).map(|(at, _)| at),
         FileOf::Root(root) => files().find(|(_, file)| file.pieces_root == Some(root)).map(|(at, _)| at),
+        FileOf::Like(root, length) => {
+            find(layout, FileOf::Root(root)).or_else(|| find(layout, FileOf::Length(length)))
+        }
         FileOf::Length(length) => {
             let mut found = files().filter(|(_, file)| file.length == length);
             found.next().filter(|_| found.next().is_none()).map(|(at, _)| at)

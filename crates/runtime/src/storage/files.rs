@@ -35,7 +35,7 @@ pub struct Options {
 }
 
 /// What the resume state remembers of a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Stamp {
     /// Bytes.
     pub size: u64,

@@ -94,6 +94,12 @@ impl Storage {
         &self.metainfo
     }
 
+    /// The torrent with the piece layers that peers sent.
+    pub fn whole_metainfo(&self) -> Arc<Metainfo> {
+        let layers = self.layers.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Arc::new(Metainfo { layers, ..(*self.metainfo).clone() })
+    }
+
     /// The pieces that are stored.
     pub fn stored(&self) -> &AtomicBitmap {
         &self.stored

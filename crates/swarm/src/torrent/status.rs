@@ -26,6 +26,7 @@ impl Torrent {
             peers: (joined.clone().count(), joined.filter(|peer| peer.is_seed()).count()),
             known_peers: self.known.len(),
             availability: u32::from(rarest.min().unwrap_or(0)),
+            announced: self.announcer.announced(),
             tracker_errors: self.announcer.errors(),
         }
     }

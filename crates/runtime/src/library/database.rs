@@ -1,0 +1,242 @@
+//! What the library remembers, in SQLite: hashes of files, what is published, and what the application keeps.
+//!
+//! A failure of the database costs time (a file is hashed again), never content: it is logged and gone on from.
+
+use super::LibraryError;
+use super::hash::{FileHashes, FileStamp};
+use crate::sqlite::set_aside;
+use crate::storage::Stamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+const VERSION: i64 = 1;
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS files (
+    path BLOB PRIMARY KEY, size INTEGER NOT NULL, modified INTEGER NOT NULL, inode INTEGER NOT NULL,
+    piece_length INTEGER NOT NULL, sha1 BLOB NOT NULL, tiger BLOB NOT NULL, tiger_level BLOB NOT NULL,
+    ft_hash BLOB NOT NULL, root BLOB, v1 BLOB NOT NULL, v1_end BLOB NOT NULL, v2 BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS publications (
+    id TEXT PRIMARY KEY, path BLOB NOT NULL, root BLOB NOT NULL, title TEXT NOT NULL, tags TEXT NOT NULL,
+    created INTEGER NOT NULL, sequence INTEGER NOT NULL, fetched INTEGER NOT NULL, metainfo BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept (
+    kind TEXT NOT NULL, id TEXT NOT NULL, value BLOB NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+";
+
+/// A publication as it is remembered.
+#[derive(Clone, Debug)]
+pub(super) struct Saved {
+    pub(super) id: String,
+    pub(super) path: PathBuf,
+    pub(super) root: PathBuf,
+    pub(super) title: String,
+    pub(super) tags: Vec<String>,
+    pub(super) created: u64,
+    pub(super) sequence: u64,
+    pub(super) fetched: bool,
+    pub(super) metainfo: Vec<u8>,
+}
+
+/// The open database.
+pub(super) struct Database {
+    connection: Connection,
+}
+
+impl Database {
+    /// Opens or makes it. A damaged one is set aside; a newer one is left alone.
+    pub(super) fn open(path: &Path) -> Result<(Database, Option<String>), LibraryError> {
+        match Database::open_file(path) {
+            Err(LibraryError::Database { source, .. }) if is_damage(&source) && set_aside(path).is_ok() => {
+                let notice = format!(
+                    "{} was damaged: set aside, and files are hashed again; publish again what is missing",
+                    path.display()
+                );
+                Ok((Database::open_file(path)?, Some(notice)))
+            }
+            opened => Ok((opened?, None)),
+        }
+    }
+
+    pub(super) fn in_memory() -> Result<Database, LibraryError> {
+        let failed = |source| LibraryError::Database { path: PathBuf::from(":memory:"), source };
+        let connection = Connection::open_in_memory().map_err(failed)?;
+        connection.execute_batch(SCHEMA).map_err(failed)?;
+        Ok(Database { connection })
+    }
+
+    fn open_file(path: &Path) -> Result<Database, LibraryError> {
+        let failed = |source| LibraryError::Database { path: path.to_owned(), source };
+        let connection = Connection::open(path).map_err(failed)?;
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+        connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
+        let version: i64 =
+            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+        if version > VERSION {
+            return Err(LibraryError::Newer(path.to_owned()));
+        }
+        connection.execute_batch(SCHEMA).map_err(failed)?;
+        connection.pragma_update(None, "user_version", VERSION).map_err(failed)?;
+        Ok(Database { connection })
+    }
+
+    /// Hashes of a file that has not changed since, for pieces of that length.
+    pub(super) fn hashes(&self, path: &Path, stamp: &FileStamp, piece_length: u32) -> Option<FileHashes> {
+        let find =
+            "SELECT size, piece_length, sha1, tiger, tiger_level, ft_hash, root, v1, v1_end, v2 FROM files
+                    WHERE path = ?1 AND size = ?2 AND modified = ?3 AND inode = ?4 AND piece_length = ?5";
+        let Stamp { size, modified } = stamp.stamp;
+        let wanted =
+            params![path.as_os_str().as_bytes(), size as i64, modified, stamp.inode as i64, piece_length];
+        let found = self.connection.query_row(find, wanted, hashes_of).optional();
+        logged(found).flatten().flatten()
+    }
+
+    /// Remembers hashes, all or none.
+    pub(super) fn save_hashes(&mut self, files: &[(PathBuf, FileStamp, FileHashes)]) {
+        let mut run = || {
+            let change = self.connection.transaction()?;
+            {
+                let mut insert = change.prepare(
+                    "INSERT OR REPLACE INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                )?;
+                for (path, stamp, hashes) in files {
+                    insert.execute(params![
+                        path.as_os_str().as_bytes(),
+                        stamp.stamp.size as i64,
+                        stamp.stamp.modified,
+                        stamp.inode as i64,
+                        hashes.piece_length,
+                        hashes.sha1,
+                        hashes.tiger,
+                        hashes.tiger_level.as_flattened(),
+                        hashes.ft_hash,
+                        hashes.root,
+                        hashes.v1.as_flattened(),
+                        hashes.v1_end,
+                        hashes.v2.as_flattened(),
+                    ])?;
+                }
+            }
+            change.commit()
+        };
+        logged(run());
+    }
+
+    /// Remembers a publication.
+    pub(super) fn save(&self, row: &Saved) {
+        let run = self.connection.execute(
+            "INSERT OR REPLACE INTO publications VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                row.id,
+                row.path.as_os_str().as_bytes(),
+                row.root.as_os_str().as_bytes(),
+                row.title,
+                row.tags.join("\n"),
+                row.created as i64,
+                row.sequence as i64,
+                row.fetched,
+                row.metainfo
+            ],
+        );
+        logged(run);
+    }
+
+    /// All publications.
+    pub(super) fn publications(&self) -> Vec<Saved> {
+        let run = || {
+            let mut rows = self.connection.prepare(
+                "SELECT id, path, root, title, tags, created, sequence, fetched, metainfo FROM publications",
+            )?;
+            rows.query_map([], publication_of)?.collect::<Result<Vec<_>, _>>()
+        };
+        logged(run()).unwrap_or_default()
+    }
+
+    /// A publication by its id.
+    pub(super) fn publication(&self, id: &str) -> Option<Saved> {
+        self.publications().into_iter().find(|row| row.id == id)
+    }
+
+    /// Forgets a publication; the hashes of its files may serve again.
+    pub(super) fn forget(&self, id: &str) {
+        logged(self.connection.execute("DELETE FROM publications WHERE id = ?1", [id]));
+    }
+
+    pub(super) fn keep(&self, (kind, id): (&str, &str), value: &[u8], until: u64) {
+        let until = i64::try_from(until).unwrap_or(i64::MAX);
+        let run = self
+            .connection
+            .execute("INSERT OR REPLACE INTO kept VALUES (?1, ?2, ?3, ?4)", params![kind, id, value, until]);
+        logged(run);
+    }
+
+    pub(super) fn kept(&self, kind: &str, now: u64) -> Vec<(String, Vec<u8>)> {
+        let run = || {
+            self.connection.execute("DELETE FROM kept WHERE until < ?1", [now as i64])?;
+            let mut rows = self.connection.prepare("SELECT id, value FROM kept WHERE kind = ?1")?;
+            rows.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<_>, _>>()
+        };
+        logged(run()).unwrap_or_default()
+    }
+
+    pub(super) fn drop_kept(&self, kind: &str, id: &str) {
+        logged(self.connection.execute("DELETE FROM kept WHERE kind = ?1 AND id = ?2", [kind, id]));
+    }
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase))
+}
+
+/// `None`, and a line in the log, for a failure.
+fn logged<T>(result: rusqlite::Result<T>) -> Option<T> {
+    result.inspect_err(|error| tracing::warn!(%error, "the library's database")).ok()
+}
+
+/// `None` within if what is remembered makes no sense.
+fn hashes_of(row: &Row<'_>) -> rusqlite::Result<Option<FileHashes>> {
+    let size: i64 = row.get(0)?;
+    let (sha1, tiger, tiger_level): (Vec<u8>, Vec<u8>, Vec<u8>) = (row.get(2)?, row.get(3)?, row.get(4)?);
+    let (ft_hash, root, v1): (Vec<u8>, Option<Vec<u8>>, Vec<u8>) = (row.get(5)?, row.get(6)?, row.get(7)?);
+    let (v1_end, v2): (Vec<u8>, Vec<u8>) = (row.get(8)?, row.get(9)?);
+    let piece_length = row.get(1)?;
+    let build = || {
+        Some(FileHashes {
+            size: size as u64,
+            sha1: sha1.try_into().ok()?,
+            tiger: tiger.try_into().ok()?,
+            tiger_level: tiger_level.as_chunks().0.to_vec(),
+            ft_hash: ft_hash.try_into().ok()?,
+            root: match root {
+                Some(root) => Some(root.try_into().ok()?),
+                None => None,
+            },
+            piece_length,
+            v1: v1.as_chunks().0.to_vec(),
+            v1_end: v1_end.try_into().ok()?,
+            v2: v2.as_chunks().0.to_vec(),
+        })
+    };
+    Ok(build())
+}
+
+fn publication_of(row: &Row<'_>) -> rusqlite::Result<Saved> {
+    let path = |bytes: Vec<u8>| PathBuf::from(OsString::from_vec(bytes));
+    let tags: String = row.get(4)?;
+    Ok(Saved {
+        id: row.get(0)?,
+        path: path(row.get(1)?),
+        root: path(row.get(2)?),
+        title: row.get(3)?,
+        tags: tags.split('\n').filter(|tag| !tag.is_empty()).map(str::to_owned).collect(),
+        created: row.get::<_, i64>(5)? as u64,
+        sequence: row.get::<_, i64>(6)? as u64,
+        fetched: row.get(7)?,
+        metainfo: row.get(8)?,
+    })
+}

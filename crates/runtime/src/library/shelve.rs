@@ -1,0 +1,327 @@
+//! From a path to a publication: look, hash what is new, make the torrent, remember.
+
+use super::database::Saved;
+use super::hash::{FileHashes, FileStamp, Watch, hash_file};
+use super::publication::{Publication, SharedFile, id_of};
+use super::{Library, Told, Wish, is_passing, unix_time};
+use crate::create::{CreateError, Source, builder};
+use crate::storage::FileMap;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+use throng_wire::bencode::Limits;
+use throng_wire::metainfo::{
+    BuildError, FileHashes as TorrentFile, Format, Hashes, Layout, Metainfo, Options,
+};
+
+/// How often the progress of hashing is told.
+const TELL: Duration = Duration::from_millis(250);
+/// Files whose hashes are written to the database at once.
+const BATCH: usize = 256;
+/// A file that is being written is looked at again so often, and after so long.
+const TRIES: usize = 3;
+const AGAIN: Duration = Duration::from_millis(300);
+
+/// The largest torrent of ours, in bytes.
+const OWN_TORRENT: usize = 256 << 20;
+
+type Found = BTreeMap<PathBuf, (FileStamp, FileHashes)>;
+
+impl Library {
+    /// Publishes a path, or makes its next version.
+    pub(super) fn shelve(&self, job: u32, wish: Wish) -> Result<(), CreateError> {
+        let path = absolute(&wish.path)?;
+        let known = self.database().publication(&id_of(&path));
+        let mut attempt = 1;
+        let (metainfo, source, found) = loop {
+            // A folder that grows keeps the length of its pieces, or all of it would be hashed again.
+            let length = known.as_ref().and_then(piece_length);
+            match self.make(job, &path, length) {
+                Err(error) if is_passing(&error) && attempt < TRIES => std::thread::sleep(AGAIN),
+                made => break made?,
+            }
+            attempt += 1;
+        };
+        let name = source.name.clone();
+        let title = wish.title.or(known.as_ref().map(|known| known.title.clone())).unwrap_or(name);
+        let tags = match &known {
+            Some(known) if wish.tags.is_empty() => known.tags.clone(),
+            _ => wish.tags,
+        };
+        let skipped =
+            source.skipped.iter().map(|one| format!("{} is left out: {}", one.path.display(), one.reason));
+        let row = Saved {
+            id: id_of(&path),
+            path,
+            root: source.root.clone(),
+            title,
+            tags,
+            created: known.as_ref().map_or_else(unix_time, |known| known.created),
+            sequence: next_sequence(known.as_ref()),
+            fetched: known.as_ref().is_some_and(|known| known.fetched),
+            metainfo: metainfo.encode(),
+        };
+        let places = source.places(metainfo.info.layout().files().iter().map(|file| file.path.clone()));
+        let map = FileMap::with_paths(metainfo.info.layout().clone(), places)
+            .map_err(|_| CreateError::Build(BuildError::Name))?;
+        self.put_up(Some(job), (row, Arc::new(metainfo), map), &found, skipped.collect())
+    }
+
+    /// What was fetched: the torrent stays as it is, only the other hashes are made.
+    pub(super) fn shelve_fetched(
+        &self,
+        job: u32,
+        metainfo: Arc<Metainfo>,
+        root: &Path,
+        title: Option<String>,
+    ) -> Result<(), CreateError> {
+        let root = absolute(root)?;
+        let map = FileMap::of(&metainfo);
+        let name = String::from_utf8_lossy(metainfo.info.name()).into_owned();
+        let path = match map.stored().next() {
+            Some((first, _)) if metainfo.info.is_single_file() => root.join(map.path(first)),
+            Some((first, _)) => root.join(
+                map.path(first).components().next().map_or(Path::new(""), |part| part.as_os_str().as_ref()),
+            ),
+            None => root.clone(),
+        };
+        // Of a torrent that was fetched in part, what is there is shared by the swarm alone.
+        let there = |(file, of): (usize, &throng_wire::metainfo::File)| {
+            let path = root.join(map.path(file));
+            (of.length > 0 && path.metadata().is_ok_and(|found| found.len() == of.length)).then_some(path)
+        };
+        let files: Vec<PathBuf> = map.stored().filter_map(there).collect();
+        let found = self.hash_all(job, &path, files, metainfo.info.layout().piece_length())?;
+        let known = self.database().publication(&id_of(&path));
+        let row = Saved {
+            id: id_of(&path),
+            path,
+            root,
+            title: title.unwrap_or(name),
+            tags: Vec::new(),
+            created: known.as_ref().map_or_else(unix_time, |known| known.created),
+            sequence: next_sequence(known.as_ref()),
+            fetched: true,
+            metainfo: metainfo.encode(),
+        };
+        self.put_up(Some(job), (row, metainfo, map), &found, Vec::new())
+    }
+
+    /// Puts up again what was published in an earlier run, if its files are as they were.
+    pub(super) fn restore(&self) {
+        let rows = self.database().publications();
+        for row in rows {
+            if self.is_over() {
+                return;
+            }
+            let restored = self.restore_one(&row);
+            if let Err(error) = restored {
+                self.tell(Told::Trouble { id: row.id.clone(), reason: Some(error.to_string()) });
+            }
+        }
+    }
+
+    fn restore_one(&self, row: &Saved) -> Result<(), CreateError> {
+        let gone = || CreateError::Changed(row.path.clone());
+        let metainfo = Arc::new(own_torrent(&row.metainfo).ok_or_else(gone)?);
+        let layout = metainfo.info.layout();
+        let map = match row.fetched {
+            true => FileMap::of(&metainfo),
+            false => {
+                let source = Source::scan_what_can_be(&row.path)?;
+                let places = source.places(layout.files().iter().map(|file| file.path.clone()));
+                FileMap::with_paths(layout.clone(), places).map_err(|_| gone())?
+            }
+        };
+        let mut found = Found::new();
+        for (file, of) in map.stored().filter(|(_, of)| of.length > 0) {
+            let path = row.root.join(map.path(file));
+            let stamp = FileStamp::of(&path).filter(|stamp| stamp.stamp.size == of.length);
+            let hashes = stamp.and_then(|stamp| self.database().hashes(&path, &stamp, layout.piece_length()));
+            if let Some((stamp, hashes)) = stamp.zip(hashes) {
+                found.insert(path, (stamp, hashes));
+            } else if !row.fetched {
+                // The next look makes a new version of it.
+                return Err(gone());
+            }
+        }
+        self.put_up(None, (row.clone(), metainfo, map), &found, Vec::new())
+    }
+
+    fn put_up(
+        &self,
+        job: Option<u32>,
+        (row, metainfo, map): (Saved, Arc<Metainfo>, FileMap),
+        found: &Found,
+        skipped: Vec<String>,
+    ) -> Result<(), CreateError> {
+        let files = shared_files(&row.root, &map, found);
+        self.database().save(&row);
+        let Saved { id, path, root, title, tags, created, sequence, fetched, .. } = row;
+        let publication =
+            Publication { id, path, title, tags, created, sequence, fetched, metainfo, root, map, files };
+        let publication = Arc::new(publication);
+        self.shelf().insert(publication.id.clone(), publication.clone());
+        self.tell(Told::Shelved { job, publication, skipped });
+        Ok(())
+    }
+
+    /// Looks, hashes, and makes the torrent.
+    fn make(
+        &self,
+        job: u32,
+        path: &Path,
+        length: Option<u32>,
+    ) -> Result<(Metainfo, Source, Found), CreateError> {
+        let source = Source::scan_what_can_be(path)?;
+        let tiers = self.0.trackers.iter().map(|url| vec![url.clone()]).collect();
+        let options =
+            Options { format: Format::Hybrid, piece_length: length, trackers: tiers, ..Options::default() };
+        let builder = builder(&source, options)?;
+        let layout = builder.layout();
+        let places = source.places(layout.files().iter().map(|file| file.path.clone()));
+        let map =
+            FileMap::with_paths(layout.clone(), places).map_err(|_| CreateError::Build(BuildError::Name))?;
+        let files =
+            map.stored().filter(|(_, of)| of.length > 0).map(|(file, _)| source.root.join(map.path(file)));
+        let found = self.hash_all(job, path, files.collect(), layout.piece_length())?;
+        let hashes =
+            assemble(layout, |file| found.get(&source.root.join(map.path(file))).map(|(_, hashes)| hashes));
+        let metainfo = builder.finish(hashes.ok_or_else(|| CreateError::Changed(path.to_owned()))?)?;
+        Ok((metainfo, source, found))
+    }
+
+    /// The hashes of files: remembered ones, and the others by all cores.
+    fn hash_all(
+        &self,
+        job: u32,
+        path: &Path,
+        files: Vec<PathBuf>,
+        length: u32,
+    ) -> Result<Found, CreateError> {
+        let (mut found, mut open, mut total) = (Found::new(), Vec::new(), 0);
+        {
+            let database = self.database();
+            for file in files {
+                let stamp = FileStamp::of(&file).ok_or_else(|| CreateError::Changed(file.clone()))?;
+                match database.hashes(&file, &stamp, length) {
+                    Some(hashes) => _ = found.insert(file, (stamp, hashes)),
+                    None => {
+                        total += stamp.stamp.size;
+                        open.push(file);
+                    }
+                }
+            }
+        }
+        let done = AtomicU64::new(0);
+        let (next, workers) = (AtomicUsize::new(0), crate::hashing::cores().min(open.len()).max(1));
+        let (send, receive) = channel();
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                let (send, open, next, done) = (send.clone(), &open, &next, &done);
+                scope.spawn(move || {
+                    let watch = Watch { done, cancel: &self.0.over };
+                    while let Some(file) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let hashed = hash_file(file, length, watch);
+                        let failed = hashed.is_err();
+                        if send.send((file.clone(), hashed)).is_err() || failed {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(send);
+            let mut batch = Vec::new();
+            let result = loop {
+                match receive.recv_timeout(TELL) {
+                    Ok((file, Ok((hashes, stamp)))) => {
+                        batch.push((file, stamp, hashes));
+                        if batch.len() >= BATCH {
+                            self.take(&mut batch, &mut found);
+                        }
+                    }
+                    Ok((_, Err(error))) => {
+                        // The others end after the file in hand.
+                        next.store(usize::MAX / 2, Ordering::Relaxed);
+                        break Err(error);
+                    }
+                    Err(RecvTimeoutError::Timeout) => {
+                        let done = done.load(Ordering::Relaxed);
+                        self.tell(Told::Hashing { job, path: path.to_owned(), done, total });
+                    }
+                    Err(RecvTimeoutError::Disconnected) => break Ok(()),
+                }
+            };
+            // What was hashed before a failure need not be hashed again.
+            self.take(&mut batch, &mut found);
+            result
+        })?;
+        Ok(found)
+    }
+
+    fn take(&self, batch: &mut Vec<(PathBuf, FileStamp, FileHashes)>, found: &mut Found) {
+        self.database().save_hashes(batch);
+        found.extend(batch.drain(..).map(|(path, stamp, hashes)| (path, (stamp, hashes))));
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, CreateError> {
+    std::path::absolute(path).map_err(|source| CreateError::Look { path: path.to_owned(), source })
+}
+
+/// Later than the last version, and than the clock where that is right.
+fn next_sequence(known: Option<&Saved>) -> u64 {
+    unix_time().max(known.map_or(0, |known| known.sequence + 1))
+}
+
+/// Bytes a piece of what was published before.
+fn piece_length(known: &Saved) -> Option<u32> {
+    own_torrent(&known.metainfo).map(|metainfo| metainfo.info.layout().piece_length())
+}
+
+/// A torrent that we wrote ourselves: it may be larger than what strangers may send.
+fn own_torrent(bytes: &[u8]) -> Option<Metainfo> {
+    let limits = Limits { bytes: OWN_TORRENT, ..Limits::default() };
+    Metainfo::parse_with(bytes, limits).ok()
+}
+
+/// The torrent's hashes out of its files'; `None` if one is missing.
+fn assemble<'a>(layout: &Layout, hashes: impl Fn(usize) -> Option<&'a FileHashes>) -> Option<Hashes> {
+    let data = |of: &throng_wire::metainfo::File| of.length > 0 && !of.attributes.padding;
+    let files: Vec<usize> =
+        layout.files().iter().enumerate().filter(|(_, of)| data(of)).map(|(file, _)| file).collect();
+    let level = throng_wire::merkle::piece_level(layout.piece_length())?;
+    let mut all = Hashes::default();
+    for file in &files {
+        let of = hashes(*file)?;
+        let (end, before) = of.v1.split_last()?;
+        all.v1.extend(before.as_flattened());
+        // Behind the last file there is no padding.
+        all.v1.extend(if files.last() == Some(file) { &of.v1_end } else { end });
+        all.v2.insert(*file, TorrentFile::from_pieces(of.v2.clone(), level));
+    }
+    Some(all)
+}
+
+fn shared_files(root: &Path, map: &FileMap, found: &Found) -> Vec<SharedFile> {
+    let shared = |(index, _): (usize, &throng_wire::metainfo::File)| {
+        let path = root.join(map.path(index));
+        let (stamp, hashes) = found.get(&path)?;
+        Some(SharedFile {
+            index,
+            name: path.file_name()?.to_string_lossy().into_owned(),
+            path,
+            size: hashes.size,
+            modified: stamp.stamp.modified,
+            root: hashes.root,
+            sha1: hashes.sha1,
+            tiger: hashes.tiger,
+            tiger_level: hashes.tiger_level.as_slice().into(),
+            ft_hash: hashes.ft_hash,
+        })
+    };
+    map.stored().filter_map(shared).collect()
+}

@@ -1,0 +1,100 @@
+//! Looking after what is published: what changed becomes the next version, what vanished is told and waited for.
+//!
+//! Polling, since it works on every file system, over the network too, and sees changes made while nobody looked.
+
+use super::hash::FileStamp;
+use super::publication::Publication;
+use super::{Library, Told, Wish};
+use crate::create::Source;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The shortest time between two looks.
+const EVERY: Duration = Duration::from_secs(5);
+/// Looking takes at most one part in so many of a processor.
+const SHARE: u32 = 20;
+/// How soon the end of the program is noticed.
+const STEP: Duration = Duration::from_millis(200);
+/// The job of versions nobody asked for.
+const NOBODY: u32 = u32::MAX;
+
+impl Library {
+    /// Looks until the end.
+    pub(super) fn look_after(&self) {
+        let mut troubles = BTreeMap::new();
+        loop {
+            let began = Instant::now();
+            let rows = self.database().publications();
+            for row in rows {
+                if self.is_over() {
+                    return;
+                }
+                // Those that could not be restored are not on the shelf.
+                let looked = match self.publication(&row.id) {
+                    Some(publication) if publication.fetched => self.look_at_fetched(&publication),
+                    known => self.look_at((known, &row.path)),
+                };
+                self.on_look(&row.id, looked, &mut troubles);
+            }
+            let pause = EVERY.max(began.elapsed() * SHARE);
+            let until = Instant::now() + pause;
+            while Instant::now() < until {
+                if self.is_over() {
+                    return;
+                }
+                std::thread::sleep(STEP);
+            }
+        }
+    }
+
+    /// Tells a trouble once, and its end once.
+    fn on_look(&self, id: &str, looked: Result<(), String>, troubles: &mut BTreeMap<String, String>) {
+        match looked {
+            Ok(()) => {
+                if troubles.remove(id).is_some() {
+                    self.tell(Told::Trouble { id: id.to_owned(), reason: None });
+                }
+            }
+            Err(reason) => {
+                if troubles.insert(id.to_owned(), reason.clone()).as_ref() != Some(&reason) {
+                    self.tell(Told::Trouble { id: id.to_owned(), reason: Some(reason) });
+                }
+            }
+        }
+    }
+
+    fn look_at(&self, (known, path): (Option<Arc<Publication>>, &PathBuf)) -> Result<(), String> {
+        let source = Source::scan_what_can_be(path).map_err(|error| error.to_string())?;
+        if known.is_some_and(|known| is_as_it_was(&known, &source)) {
+            return Ok(());
+        }
+        let wish = Wish { path: path.clone(), ..Wish::default() };
+        self.shelve(NOBODY, wish).map_err(|error| error.to_string())
+    }
+
+    /// What was fetched is not published in another version: others have it as it is.
+    fn look_at_fetched(&self, publication: &Publication) -> Result<(), String> {
+        let changed = publication
+            .files
+            .iter()
+            .find(|file| FileStamp::of(&file.path).is_none_or(|found| found.stamp.modified != file.modified));
+        match changed {
+            Some(file) => Err(format!("{} has changed or gone", file.path.display())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether the same files are there, and none has changed.
+fn is_as_it_was(known: &Publication, source: &Source) -> bool {
+    let layout = known.metainfo.info.layout();
+    let own = layout.files().iter().filter(|file| !file.attributes.padding).count();
+    own == source.files.len()
+        && known.root == source.root
+        && known.files.iter().all(|file| {
+            let now = FileStamp::of(&file.path);
+            now.is_some_and(|now| (now.stamp.size, now.stamp.modified) == (file.size, file.modified))
+        })
+}
