@@ -2,6 +2,7 @@
 
 use crate::failure::{Failure, Outcome};
 use crate::text;
+use globset::GlobMatcher;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
@@ -187,4 +188,12 @@ pub(crate) fn magnet(metainfo: &Metainfo) -> Magnet {
         web_seeds: metainfo.web_seeds.clone(),
         ..Magnet::default()
     }
+}
+/// A pattern is held against the path below the torrent's folder, and against the name alone.
+pub(crate) fn is_match(glob: &GlobMatcher, path: &Path) -> bool {
+    let mut parts = path.components();
+    if path.components().nth(1).is_some() {
+        parts.next();
+    }
+    glob.is_match(parts.as_path()) || path.file_name().is_some_and(|name| glob.is_match(name))
 }

@@ -4,6 +4,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod address;
+mod content;
 mod demo;
 mod directory;
 mod member;
@@ -13,6 +14,7 @@ mod torrent;
 mod transfer;
 
 pub(crate) use address::{Address, ListenAddress, bind_reason};
+pub(crate) use content::{PublishArgs, SearchArgs, WithdrawArgs};
 pub(crate) use demo::DemoArgs;
 pub(crate) use directory::{DirectoryArgs, LinkTo};
 pub(crate) use member::{DataPort, MemberArgs};
@@ -75,6 +77,12 @@ pub(crate) enum Command {
     Page(PageArgs),
     /// Let the node hand over, say goodbye and stop
     Leave(LeaveArgs),
+    /// Make files findable in every joined system, and serve them
+    Publish(PublishArgs),
+    /// Take a publication back; its files stay
+    Withdraw(WithdrawArgs),
+    /// Look for files in every joined system at once
+    Search(SearchArgs),
     /// Store a value under a key in the ring
     Put(PutArgs),
     /// Read the value of a key from the ring

@@ -28,6 +28,15 @@ pub(crate) struct JoinArgs {
     pub(crate) chord_places: u8,
     #[command(flatten)]
     pub(crate) member: MemberArgs,
+    /// A tracker that is told of what this node publishes: http, https or udp (may be repeated)
+    #[arg(long, value_name = "URL")]
+    pub(crate) tracker: Vec<String>,
+    /// Most bytes a second to send to swarms, like 500000, 512KiB or 4MiB; 0 is no limit [default: no limit]
+    #[arg(long, value_name = "N", value_parser = crate::units::parse_rate)]
+    pub(crate) upload_limit: Option<u64>,
+    /// Most bytes a second to receive from swarms; 0 is no limit [default: no limit]
+    #[arg(long, value_name = "N", value_parser = crate::units::parse_rate)]
+    pub(crate) download_limit: Option<u64>,
     /// Where the HTTP API listens [default: 127.0.0.1:7118, or any port if that is taken]
     #[arg(long, value_name = "ADDR")]
     pub(crate) api: Option<ListenAddress>,
@@ -119,7 +128,7 @@ impl FromStr for Chord {
 }
 
 /// Reads a time span such as `90s`, `15m`, `24h` or `7d`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || String::from("not a time; write it like 90s, 15m, 24h or 7d");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor = match &text[digits.len()..] {

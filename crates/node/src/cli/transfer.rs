@@ -35,7 +35,7 @@ pub(crate) struct SeedArgs {
                         on where it was.\n\nExample: throng fetch album.torrent -o ~/music --only '*.flac'"
 )]
 pub(crate) struct FetchArgs {
-    /// A torrent file, its http or https URL, or a magnet link
+    /// A torrent file, its http or https URL, a magnet link, or (where a node runs) the id of a hit
     #[arg(value_name = "SOURCE")]
     pub(crate) source: String,
     /// The folder to put the files in; made if it is not there

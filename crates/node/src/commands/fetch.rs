@@ -1,7 +1,7 @@
 //! `throng fetch`: downloads, checks every byte, and goes on where it was.
 
 use super::monitor::{End, Monitor};
-use super::{Context, swarm};
+use super::{Context, fetch_in_node, swarm};
 use crate::cli::FetchArgs;
 use crate::failure::{Failure, Outcome};
 use crate::{text, torrent_file, units};
@@ -18,6 +18,9 @@ use throng_wire::metainfo::Metainfo;
 
 /// Fetches.
 pub(crate) fn run(args: &FetchArgs, context: &Context) -> Outcome {
+    if let Some(client) = fetch_in_node::node(args, context) {
+        return fetch_in_node::run(args, client, context);
+    }
     let source = source(args, context)?;
     make_folder(&args.output)?;
     let (filter, matched) = filter(args, &source);
@@ -49,7 +52,7 @@ fn source(args: &FetchArgs, context: &Context) -> Outcome<Source> {
 }
 
 /// The torrent at a URL.
-fn download(url: &str, context: &Context) -> Outcome<Metainfo> {
+pub(super) fn download(url: &str, context: &Context) -> Outcome<Metainfo> {
     let most = throng_wire::bencode::Limits::default().bytes;
     let agent = concat!("throng/", env!("CARGO_PKG_VERSION"));
     let bytes = super::block_on(async {
@@ -92,24 +95,16 @@ fn filter(args: &FetchArgs, source: &Source) -> (Option<FileFilter>, Arc<AtomicB
     let filter = move |index: usize, path: &Path| {
         let by_link =
             link.as_ref().is_none_or(|link| u32::try_from(index).is_ok_and(|index| link.selects(index)));
-        let wanted = by_link && (globs.is_empty() || globs.iter().any(|glob| is_match(glob, path)));
+        let wanted =
+            by_link && (globs.is_empty() || globs.iter().any(|glob| torrent_file::is_match(glob, path)));
         found.fetch_or(wanted, Ordering::Relaxed);
         wanted
     };
     (Some(Arc::new(filter)), matched)
 }
 
-/// A pattern is held against the path below the torrent's folder, and against the name alone.
-fn is_match(glob: &GlobMatcher, path: &Path) -> bool {
-    let mut parts = path.components();
-    if path.components().nth(1).is_some() {
-        parts.next();
-    }
-    glob.is_match(parts.as_path()) || path.file_name().is_some_and(|name| glob.is_match(name))
-}
-
 /// The addresses of all peers that were named; a name that is not found is told, and matters only if it was the last.
-fn peers(args: &FetchArgs, context: &Context) -> Outcome<Vec<std::net::SocketAddr>> {
+pub(super) fn peers(args: &FetchArgs, context: &Context) -> Outcome<Vec<std::net::SocketAddr>> {
     let mut found = Vec::new();
     for peer in &args.peer {
         match peer.resolve() {

@@ -1,12 +1,15 @@
 //! The commands, one a file.
 
+mod content;
 mod create;
 mod demo;
 mod directory;
 mod fetch;
+mod fetch_in_node;
 mod join;
 mod monitor;
 mod node;
+mod search;
 mod seed;
 mod show;
 mod simulate;
@@ -53,6 +56,9 @@ pub(crate) fn run(command: &Command, context: &Context) -> Outcome {
         Command::Status(args) => node::status(args, context),
         Command::Page(_) => node::page(context),
         Command::Leave(_) => node::leave(context),
+        Command::Publish(args) => content::publish(args, context),
+        Command::Withdraw(args) => content::withdraw(args, context),
+        Command::Search(args) => search::run(args, context),
         Command::Put(args) => node::put(args, context),
         Command::Get(args) => node::get(args, context),
         Command::Demo(args) => demo::run(args, context),

@@ -157,7 +157,7 @@ fn content(of: Bytes) -> serde_json::Value {
 }
 
 /// Does something that blocks, unless the person does not want to wait any longer.
-fn call<T: Send + 'static>(
+pub(super) fn call<T: Send + 'static>(
     context: &Context,
     work: impl FnOnce() -> Outcome<T> + Send + 'static,
 ) -> Outcome<T> {

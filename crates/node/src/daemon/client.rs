@@ -74,6 +74,19 @@ impl Client {
         self.lines(self.answered(response)?, each)
     }
 
+    /// As [`Client::watch`], of what is asked with an object.
+    pub(crate) fn ask_and_watch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        request: &impl Serialize,
+        each: impl FnMut(T) -> Outcome,
+    ) -> Outcome {
+        let body = serde_json::to_vec(request).map_err(anyhow::Error::from)?;
+        let sent = self.agent.post(self.url(path)).header("Content-Type", "application/json");
+        let response = sent.header("Authorization", self.bearer()).send(&body[..]);
+        self.lines(self.answered(response)?, each)
+    }
+
     fn ask(&self, path: &str) -> Outcome<Response<Body>> {
         let response = self.agent.get(self.url(path)).header("Authorization", self.bearer()).call();
         self.answered(response)
@@ -140,5 +153,5 @@ impl Client {
 
 fn nobody(home: &Path) -> Failure {
     let home = text::path(home);
-    Failure::failed(format_args!("no node is running on {home}; start one with: throng join --chord new"))
+    Failure::failed(format_args!("no node is running on {home}; start one with: throng join"))
 }

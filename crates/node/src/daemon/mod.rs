@@ -6,14 +6,24 @@
 //! asked and tell is the vocabulary of `throng_overlay::discovery`.
 
 pub(crate) mod api;
+pub(crate) mod bittorrent;
 pub(crate) mod client;
+pub(crate) mod common;
 mod database;
 mod describe;
 pub(crate) mod directory;
+mod hits;
 pub(crate) mod home;
+mod kept;
 pub(crate) mod node;
+mod probe;
+mod record;
 pub(crate) mod report;
 pub(crate) mod request;
 pub(crate) mod ring;
+mod search;
+mod shelf;
+mod shelf_report;
 pub(crate) mod system;
+mod transfers;
 pub(crate) mod view;

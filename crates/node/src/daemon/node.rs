@@ -1,17 +1,26 @@
 //! The node itself: its systems, and one loop over what it is asked and told, until it has left them all.
 
+use super::bittorrent;
+use super::common::{Common, Happening};
 use super::database;
 use super::report::{LeaveStep, NodeStatus};
-use super::request::Request;
+use super::request::{Refused, Request, Why};
+use super::search::{ForTransfer, Searches};
+use super::shelf::Shelf;
 use super::system::{News, System, Told};
+use super::transfers::Transfers;
 use super::view;
 use crate::output::Output;
+use crate::text;
 use serde_json::json;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use throng_overlay::discovery;
+use throng_wire::metainfo::Metainfo;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -20,7 +29,7 @@ const MAX_NOTICES: usize = 20;
 
 /// What a node is made of.
 pub(crate) struct Parts {
-    pub(crate) systems: Vec<Rc<dyn System>>,
+    pub(crate) common: Rc<Common>,
     /// Where its API listens.
     pub(crate) api: SocketAddr,
     /// Its public key in hex.
@@ -35,6 +44,7 @@ pub(crate) struct Parts {
 pub(crate) struct Inbox {
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) news: mpsc::UnboundedReceiver<Told>,
+    pub(crate) happenings: mpsc::UnboundedReceiver<Happening>,
 }
 
 /// How a node ended.
@@ -46,9 +56,15 @@ pub(crate) struct Ending {
     pub(crate) abandoned: Vec<String>,
 }
 
+/// How often what is waited for is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// The running node.
 pub(crate) struct Node {
     parts: Parts,
+    shelf: Shelf,
+    searches: Searches,
+    transfers: Transfers,
     started: Instant,
     notices: VecDeque<String>,
     leaving: Option<Leaving>,
@@ -63,7 +79,13 @@ struct Leaving {
 
 impl Node {
     pub(crate) fn new(parts: Parts) -> Node {
-        Node { parts, started: Instant::now(), notices: VecDeque::new(), leaving: None }
+        let common = &parts.common;
+        let (shelf, searches) = (Shelf::new(Rc::clone(common)), Searches::new(Rc::clone(common)));
+        let mut transfers = Transfers::new(Rc::clone(common));
+        transfers.restore();
+        common.library.begin();
+        let (started, notices) = (Instant::now(), VecDeque::new());
+        Node { parts, shelf, searches, transfers, started, notices, leaving: None }
     }
 
     /// A line that a person may want to act on, now and in the status.
@@ -79,6 +101,8 @@ impl Node {
     /// Serves until it was asked to leave, or `interrupted`, and has left.
     pub(crate) async fn run(mut self, mut inbox: Inbox, interrupted: impl Future<Output = ()>) -> Ending {
         tokio::pin!(interrupted);
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let deadline = match &self.leaving {
                 Some(leaving) if leaving.waiting.is_empty() => break,
@@ -89,7 +113,9 @@ impl Node {
                 () = &mut interrupted, if deadline.is_none() => self.leave(true),
                 Some((name, news)) = inbox.news.recv() => self.on_news(name, news),
                 Some(request) = inbox.requests.recv() => self.on_request(request),
+                Some(happening) = inbox.happenings.recv() => self.on_happening(happening),
                 () = sleep_until(deadline) => break,
+                _ = looks.tick() => self.look(),
             }
         }
         self.end().await
@@ -101,6 +127,25 @@ impl Node {
             Request::Status(reply) => _ = reply.send(Ok(self.status())),
             Request::Put(put, reply) => database::put(self.store(), put, reply),
             Request::Get(get, reply) => database::get(self.store(), get, reply),
+            Request::Publish(request, listener, reply) => {
+                _ = reply.send(self.active().and_then(|()| self.shelf.publish(request, listener)));
+            }
+            Request::Withdraw(request, reply) => _ = reply.send(self.shelf.withdraw(&request.id)),
+            Request::Library(reply) => _ = reply.send(Ok(self.shelf.library())),
+            Request::Search(request, listener, reply) => {
+                _ = reply.send(self.active().and_then(|()| self.searches.begin(request, listener)));
+            }
+            Request::Fetch(request, reply) => {
+                let (hits, shelf) = (&self.searches.hits, &self.shelf);
+                let answer = self.active().and_then(|()| {
+                    let own = |item: &_| shelf.path_of(item).map(Path::to_owned);
+                    self.transfers.fetch(request, |id| hits.find(id), own)
+                });
+                _ = reply.send(answer);
+            }
+            Request::Transfers(reply) => _ = reply.send(Ok(self.transfers.reports())),
+            Request::Transfer(id, reply) => _ = reply.send(self.transfers.report(&id)),
+            Request::Act(id, act, reply) => _ = reply.send(self.transfers.act(&id, act)),
             Request::Leave(listener) => {
                 self.leave(false);
                 if let Some(leaving) = &mut self.leaving {
@@ -112,27 +157,106 @@ impl Node {
         }
     }
 
+    fn active(&self) -> Result<(), Refused> {
+        match &self.leaving {
+            Some(_) => Err(Refused::new(Why::Conflict, "the node is leaving")),
+            None => Ok(()),
+        }
+    }
+
+    fn on_happening(&mut self, happening: Happening) {
+        let shelf = &self.shelf;
+        match happening {
+            Happening::Library(told) => {
+                let transfers = &self.transfers;
+                let lines = self.shelf.on_told(told, |publication| transfers.torrent_of(publication));
+                lines.into_iter().for_each(|line| self.notice(line));
+            }
+            Happening::Seeded { id, result } => {
+                let line = self.shelf.on_seeded(&id, result);
+                line.into_iter().for_each(|line| self.notice(line));
+            }
+            Happening::Signed { hit, records } => {
+                self.searches.on_signed(&hit, &records, |item| shelf.has(item));
+            }
+            Happening::Probed { hit, source, live } => {
+                self.searches.on_probed(&hit, (source, live), |item| shelf.has(item));
+            }
+            Happening::Opened { transfer, result } => {
+                let line = self.transfers.on_opened(&transfer, result);
+                line.into_iter().for_each(|line| self.notice(line));
+            }
+            Happening::Finished { transfer, metainfo } => self.on_fetched(&transfer, metainfo),
+        }
+    }
+
+    /// What was fetched is shared onward.
+    fn on_fetched(&mut self, transfer: &str, metainfo: Option<Arc<Metainfo>>) {
+        let Some((new, name, folder)) = self.transfers.on_finished(transfer) else { return };
+        if new {
+            let (name, folder) = (text::line(&name), text::path(&folder));
+            self.parts.output.print(format_args!("fetched {name} into {folder}"));
+            self.parts.output.event("fetched", json!({ "id": transfer, "name": name, "folder": folder }));
+            if let Some(metainfo) = metainfo {
+                self.shelf.adopt(metainfo, Path::new(&folder));
+            }
+        }
+    }
+
+    /// Ends what waited long enough, and tells those who wait what is new.
+    fn look(&mut self) {
+        if self.shelf.is_waited_for() {
+            self.shelf.tell();
+        }
+        if self.searches.is_waited_for() {
+            self.searches.sweep();
+        }
+        for (transfer, title) in self.transfers.want_sources() {
+            self.searches.begin_for(&transfer, &title);
+        }
+    }
+
     fn store(&self) -> Result<Rc<dyn System>, &'static str> {
         if self.leaving.is_some() {
             return Err("the node is leaving");
         }
-        let store = self.parts.systems.iter().find(|system| system.database().is_some());
+        let store = self.parts.common.systems.iter().find(|system| system.database().is_some());
         store.cloned().ok_or("this node is in no ring; start it with: throng join --chord")
     }
 
     fn on_news(&mut self, name: &'static str, news: News) {
         match news {
             News::Discovery(discovery::Event::Joined) => {
-                let joined = self.parts.systems.iter().find(|system| system.name() == name);
+                let joined = self.parts.common.systems.iter().find(|system| system.name() == name);
+                // BitTorrent is ready from the start: that is no news.
+                let joined = joined.filter(|_| name != bittorrent::NAME);
                 if let Some(status) = joined.map(|system| system.status()) {
                     let (line, fields) = view::joined(&status);
                     self.parts.output.print(line);
                     self.parts.output.event("joined", fields);
                 }
+                if self.parts.common.joined.borrow_mut().insert(name) {
+                    self.shelf.on_joined(name);
+                    self.transfers.use_waiting(Some(name));
+                }
             }
             News::Discovery(discovery::Event::Left) => self.left(name),
-            // Nobody asks for publications and searches yet.
-            News::Discovery(_) => {}
+            News::Discovery(discovery::Event::Published { ticket, at, of }) => {
+                self.shelf.on_published(name, ticket, at, of);
+            }
+            News::Discovery(discovery::Event::Found { ticket, item, source }) => {
+                let shelf = &self.shelf;
+                let found = self.searches.on_found(name, (ticket, item, source), |item| shelf.has(item));
+                if let Some(ForTransfer { transfer, item, source }) = found {
+                    self.transfers.on_found(&transfer, &item, source);
+                }
+            }
+            News::Discovery(discovery::Event::Finished(ticket)) => {
+                self.searches.on_finished(name, ticket, None);
+            }
+            News::Discovery(discovery::Event::Refused(ticket, refusal)) => {
+                self.searches.on_finished(name, ticket, Some(refusal));
+            }
             News::Isolated => {
                 self.notice(format!("{name}: nobody answers any more; looking for the others again"));
             }
@@ -144,17 +268,18 @@ impl Node {
         if self.leaving.is_some() {
             return;
         }
-        let waiting: BTreeSet<_> = self.parts.systems.iter().map(|system| system.name()).collect();
+        let waiting: BTreeSet<_> = self.parts.common.systems.iter().map(|system| system.name()).collect();
         let deadline = Instant::now() + self.parts.patience;
         self.parts.output.note("leaving: handing over what is held here; Ctrl-C stops at once");
         self.parts.output.event("leaving", json!({}));
         self.leaving = Some(Leaving { deadline, waiting, listeners: Vec::new(), interrupted });
-        for system in &self.parts.systems {
+        for system in &self.parts.common.systems {
             system.command(discovery::Command::Leave);
         }
     }
 
     fn left(&mut self, name: &'static str) {
+        self.parts.common.joined.borrow_mut().remove(name);
         let Some(leaving) = &mut self.leaving else { return };
         if leaving.waiting.remove(name) {
             let system = name.to_owned();
@@ -164,7 +289,8 @@ impl Node {
     }
 
     async fn end(self) -> Ending {
-        for system in &self.parts.systems {
+        self.parts.common.library.close();
+        for system in &self.parts.common.systems {
             system.close().await;
         }
         let leaving = self.leaving.as_ref();
@@ -178,7 +304,7 @@ impl Node {
     }
 
     fn status(&self) -> NodeStatus {
-        let Parts { systems, api, key, incarnation, .. } = &self.parts;
+        let Parts { common, api, key, incarnation, .. } = &self.parts;
         NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -188,7 +314,7 @@ impl Node {
             uptime_seconds: self.started.elapsed().as_secs(),
             leaving: self.leaving.is_some(),
             notices: self.notices.iter().cloned().collect(),
-            systems: systems.iter().map(|system| system.status()).collect(),
+            systems: common.systems.iter().map(|system| system.status()).collect(),
         }
     }
 }

@@ -2,15 +2,11 @@
 //! goes both ways; what a later version adds is ignored by an earlier one.
 
 mod directory;
-#[allow(dead_code, reason = "its routes come next")]
 mod library;
-#[allow(dead_code, reason = "its routes come next")]
 mod search;
-#[allow(dead_code, reason = "its routes come next")]
 mod transfer;
 
 pub(crate) use self::directory::{DirectorySession, DirectoryStatus, DirectoryTransfers};
-#[allow(unused_imports, reason = "their routes come next")]
 pub(crate) use self::{library::*, search::*, transfer::*};
 
 use data_encoding::BASE64;
@@ -45,6 +41,8 @@ pub(crate) enum SystemStatus {
     Chord(Box<RingStatus>),
     /// Napster's central directories.
     Directory(Box<DirectoryStatus>),
+    /// The swarms.
+    Bittorrent(Box<BitTorrentStatus>),
     /// One this version of the command does not know.
     #[serde(other)]
     Unknown,
@@ -64,6 +62,45 @@ pub(crate) enum Standing {
     Leaving,
     /// It has handed over.
     Left,
+}
+
+/// The node's part in swarms.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+pub(crate) struct BitTorrentStatus {
+    pub(crate) standing: Standing,
+    /// Where others reach it.
+    pub(crate) address: SocketAddr,
+    /// Torrents, and how many of them are complete here.
+    pub(crate) torrents: usize,
+    pub(crate) complete: usize,
+    /// Peers connected, over all torrents.
+    pub(crate) peers: usize,
+    /// Payload in this run.
+    pub(crate) downloaded: u64,
+    pub(crate) uploaded: u64,
+    /// Bytes a second.
+    pub(crate) download_rate: u64,
+    pub(crate) upload_rate: u64,
+    /// Trackers that fail, and what went wrong.
+    pub(crate) trackers_failing: BTreeMap<String, String>,
+}
+
+impl BitTorrentStatus {
+    /// Without any torrent.
+    pub(crate) fn new(address: SocketAddr) -> BitTorrentStatus {
+        BitTorrentStatus {
+            standing: Standing::Joined,
+            address,
+            torrents: 0,
+            complete: 0,
+            peers: 0,
+            downloaded: 0,
+            uploaded: 0,
+            download_rate: 0,
+            upload_rate: 0,
+            trackers_failing: BTreeMap::new(),
+        }
+    }
 }
 
 /// The node's part in the ring.

@@ -1,6 +1,11 @@
 //! What the API asks of the node: one queue, answered in the order of being done.
 
-use super::report::{GetAnswer, GetRequest, LeaveStep, NodeStatus, PutAnswer, PutRequest};
+use super::report::{
+    FetchAnswer, FetchRequest, GetAnswer, GetRequest, LeaveStep, LibraryReport, NodeStatus, PublishRequest,
+    PublishStep, PutAnswer, PutRequest, SearchRequest, SearchStep, TransferReport, TransfersReport,
+    WithdrawAnswer, WithdrawRequest,
+};
+pub(crate) use super::transfers::Act;
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests that may wait for the node's attention; more are told that it is busy.
@@ -8,6 +13,9 @@ pub(crate) const QUEUE: usize = 256;
 
 /// Steps of leaving that may wait for who reads them slowly; there are two and one a system.
 pub(crate) const LEAVE_STEPS: usize = 32;
+
+/// Steps that may wait for who reads them slowly.
+pub(crate) const STEPS: usize = 4_096;
 
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, Refused>>;
@@ -20,6 +28,22 @@ pub(crate) enum Request {
     Put(PutRequest, Reply<PutAnswer>),
     /// Read from the ring.
     Get(GetRequest, Reply<GetAnswer>),
+    /// Publish, telling the steps.
+    Publish(PublishRequest, mpsc::Sender<PublishStep>, Reply<()>),
+    /// Take a publication back.
+    Withdraw(WithdrawRequest, Reply<WithdrawAnswer>),
+    /// What is published.
+    Library(Reply<LibraryReport>),
+    /// Search, telling the hits.
+    Search(SearchRequest, mpsc::Sender<SearchStep>, Reply<()>),
+    /// Begin to fetch.
+    Fetch(FetchRequest, Reply<FetchAnswer>),
+    /// All transfers.
+    Transfers(Reply<TransfersReport>),
+    /// One transfer.
+    Transfer(String, Reply<TransferReport>),
+    /// Pause, resume or remove one.
+    Act(String, Act, Reply<()>),
     /// Hand over and stop, telling the steps.
     Leave(mpsc::Sender<LeaveStep>),
 }

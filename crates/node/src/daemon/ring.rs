@@ -149,6 +149,10 @@ impl System for RingSystem {
         }
     }
 
+    fn publish_folder(&self, ticket: discovery::Ticket, folder: &discovery::Item) {
+        self.command(discovery::Command::Publish(ticket, folder.clone()));
+    }
+
     fn database(&self) -> Option<&dyn Database> {
         Some(self)
     }

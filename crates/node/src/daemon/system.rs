@@ -26,12 +26,16 @@ pub(crate) trait System {
     /// Leave, withdraw, find, cancel; what comes of it is told as [`News::Discovery`].
     fn command(&self, command: discovery::Command);
     /// Makes a file of the library findable, and serves it, until it is withdrawn; told as with a command.
-    #[expect(dead_code, reason = "the library comes next")]
     fn publish(&self, ticket: Ticket, file: &Rc<Offer>) {
         self.command(discovery::Command::Publish(ticket, file.item.clone()));
     }
+    /// Makes a folder findable as a whole, where the system has a notion of that; its files are published each.
+    fn publish_folder(&self, _ticket: Ticket, _folder: &Item) {}
+    /// Whether it can be searched.
+    fn searches(&self) -> bool {
+        true
+    }
     /// The way to the bytes of a copy that this system found; `None` if it is not of this system, or is of the swarm.
-    #[expect(dead_code, reason = "the library comes next")]
     fn source(&self, _item: &Item, _source: &Source) -> Option<Box<dyn RangeSource>> {
         None
     }
@@ -57,7 +61,7 @@ pub(crate) struct Magnet {
 
 /// A file of the library as systems share it.
 #[derive(Clone, Debug)]
-#[expect(dead_code, reason = "the library comes next")]
+#[allow(dead_code, reason = "the systems that serve files come beside it")]
 pub(crate) struct Offer {
     /// Its name for strangers, size and all hashes.
     pub(crate) item: Item,

@@ -1,8 +1,8 @@
 //! The node's status as people read it.
 
 use super::report::{
-    DirectorySession, DirectoryStatus, Finger, Neighbour, NodeStatus, Place, RingStatus, Standing,
-    SystemStatus, Traffic,
+    BitTorrentStatus, DirectorySession, DirectoryStatus, Finger, Neighbour, NodeStatus, Place, RingStatus,
+    Standing, SystemStatus, Traffic,
 };
 use crate::{text, units};
 use serde_json::{Value, json};
@@ -22,6 +22,10 @@ pub(crate) fn joined(status: &SystemStatus) -> (String, Value) {
             (line, json!({ "system": "chord", "address": ring.address, "id": id, "mode": ring.mode }))
         }
         SystemStatus::Directory(status) => directory_joined(status),
+        SystemStatus::Bittorrent(swarms) => {
+            let line = format!("bittorrent: ready at {}", swarms.address);
+            (line, json!({ "system": "bittorrent", "address": swarms.address }))
+        }
         SystemStatus::Unknown => ("joined".into(), json!({})),
     }
 }
@@ -43,6 +47,7 @@ pub(crate) fn status(status: &NodeStatus) -> String {
         match system {
             SystemStatus::Chord(status) => ring(&mut out, status),
             SystemStatus::Directory(status) => directory(&mut out, status),
+            SystemStatus::Bittorrent(status) => swarms(&mut out, status),
             SystemStatus::Unknown => out.push_str("a system that this version does not know\n"),
         }
     }
@@ -51,6 +56,29 @@ pub(crate) fn status(status: &NodeStatus) -> String {
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+fn swarms(out: &mut String, status: &BitTorrentStatus) {
+    let (torrents, peers) =
+        (units::plural(status.torrents as u64, "torrent"), units::plural(status.peers as u64, "peer"));
+    let _ = writeln!(
+        out,
+        "bittorrent: {}, {torrents} ({} complete), {peers}, reached at {}",
+        standing(status.standing),
+        status.complete,
+        status.address
+    );
+    let _ = writeln!(
+        out,
+        "  received {} at {}, sent {} at {}",
+        units::size(status.downloaded),
+        units::rate(status.download_rate),
+        units::size(status.uploaded),
+        units::rate(status.upload_rate),
+    );
+    for (url, reason) in &status.trackers_failing {
+        let _ = writeln!(out, "  ! tracker {}: {}", text::line(url), text::line(reason));
+    }
 }
 
 fn ring(out: &mut String, status: &RingStatus) {

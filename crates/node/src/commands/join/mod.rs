@@ -1,5 +1,6 @@
 //! `throng join`: the node in the foreground. Each system is started by a file of its own, from the same [`Starting`].
 
+mod bittorrent;
 mod chord;
 mod directory;
 mod place;
@@ -7,6 +8,7 @@ mod place;
 use super::Context;
 use crate::cli::JoinArgs;
 use crate::daemon::api::{Server, Shared};
+use crate::daemon::common::Common;
 use crate::daemon::directory::Place;
 use crate::daemon::home::{Home, Identity, NodeAddress};
 use crate::daemon::node::{Ending, Inbox, Node, Parts};
@@ -80,9 +82,9 @@ pub(crate) fn run(args: &JoinArgs, context: &Context) -> Outcome {
 fn plan(args: &JoinArgs, context: &Context) -> Outcome<Plan> {
     let chord = chord::entry(&args.chord, context)?;
     let directories = directory::places(&args.member, context)?;
-    if chord.is_none() && directories.is_empty() {
+    if chord.is_none() && directories.is_empty() && args.tracker.is_empty() {
         let reason = "say what to join: --chord new starts a ring, --chord ADDR joins that of the node at ADDR, \
-                      --directory ADDR joins a directory";
+                      --directory ADDR joins a directory, --tracker URL announces what you publish to a tracker";
         return Err(Failure::Usage(reason.into()));
     }
     Ok(Plan { chord, directories })
@@ -94,7 +96,12 @@ async fn serve(args: &JoinArgs, plan: Plan, home: &Home, context: &Context) -> O
     let port = bind_port(args)?;
     let (tell, news) = mpsc::unbounded_channel();
     let starting = Starting { args, home, identity: &identity, port: &port, news: tell };
-    let systems = start(plan, &starting)?;
+    let mut systems = start(plan, &starting)?;
+    let swarms = bittorrent::start(&starting)?;
+    systems.push(Rc::clone(&swarms) as Rc<dyn System>);
+    let (tell, happenings) = mpsc::unbounded_channel();
+    let (library, notice) = bittorrent::library(&starting, &swarms, &tell)?;
+    let common = Common::new(systems, (swarms, library), identity.key.clone(), tell);
     port.serve();
     let (requests, received) = mpsc::channel(request::QUEUE);
     let address = announce(home, &server)?;
@@ -102,7 +109,7 @@ async fn serve(args: &JoinArgs, plan: Plan, home: &Home, context: &Context) -> O
     say_where(port.local_addr(), &server, context);
     say_page(&address, context);
     let mut node = Node::new(Parts {
-        systems,
+        common: Rc::new(common),
         api: server.local_addr(),
         key: HEXLOWER.encode(identity.key.verifying_key().as_bytes()),
         incarnation: identity.incarnation,
@@ -113,7 +120,8 @@ async fn serve(args: &JoinArgs, plan: Plan, home: &Home, context: &Context) -> O
         node.notice(format!("the API at http://{} can be reached from other machines", server.local_addr()));
     }
     identity.notices.iter().for_each(|notice| node.notice(notice.clone()));
-    let ending = node.run(Inbox { requests: received, news }, context.interrupt.wait()).await;
+    notice.into_iter().for_each(|notice| node.notice(notice));
+    let ending = node.run(Inbox { requests: received, news, happenings }, context.interrupt.wait()).await;
     server.close(LAST_WORDS).await;
     Ok(ending)
 }

@@ -8,6 +8,7 @@
 
 mod answer;
 mod auth;
+mod content;
 mod events;
 mod guard;
 mod login;

@@ -1,7 +1,7 @@
 //! The paths of version 1.
 
 use super::answer::{self, ApiError};
-use super::{Shared, events, guard, login, openapi, page};
+use super::{Shared, content, events, guard, login, openapi, page};
 use crate::daemon::report::{GetRequest, NodeStatus, PutRequest};
 use crate::daemon::request;
 use axum::Router;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// The longest body; the largest value of the ring, 64 KiB, fits in base64.
-const MAX_BODY: usize = 128 << 10;
+pub(super) const MAX_BODY: usize = 128 << 10;
 /// How long a body may take to come.
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// How often the status is sent to those who watch it.
@@ -51,6 +51,15 @@ pub(super) fn table() -> Vec<Route> {
         Route::get("/api/v1/events", events::events),
         Route::post("/api/v1/put", put),
         Route::post("/api/v1/get", read),
+        Route::post("/api/v1/publish", content::publish),
+        Route::post("/api/v1/withdraw", content::withdraw),
+        Route::get("/api/v1/library", content::library),
+        Route::post("/api/v1/search", content::search),
+        Route::post("/api/v1/fetch", content::fetch),
+        Route::get("/api/v1/transfers", content::transfers),
+        Route::get("/api/v1/transfers/{id}", content::transfer),
+        Route::get("/api/v1/transfers/{id}/watch", content::watch),
+        Route::post("/api/v1/transfers/{id}/{act}", content::act),
         Route::post("/api/v1/leave", leave),
         Route::post("/api/v1/login", login::login),
         Route::post("/api/v1/logout", login::logout),
@@ -122,12 +131,17 @@ async fn wrong_method() -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not answer that method")
 }
 
-fn respond<T: Serialize>(result: Result<T, ApiError>) -> Result<Response, ApiError> {
+pub(super) fn respond<T: Serialize>(result: Result<T, ApiError>) -> Result<Response, ApiError> {
     result.map(|object| answer::object(StatusCode::OK, &object))
 }
 
 /// The request's body as an object.
-async fn body<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
+pub(super) async fn body<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
+    body_up_to(request, MAX_BODY).await
+}
+
+/// The same with another limit.
+pub(super) async fn body_up_to<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, ApiError> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
     if kind.split(';').next().map(str::trim) != Some("application/json") {
         return Err(ApiError::new(
@@ -135,11 +149,11 @@ async fn body<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
             "send JSON: Content-Type: application/json",
         ));
     }
-    let bytes = tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), MAX_BODY)).await;
+    let bytes = tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), most)).await;
     let bytes =
         bytes.map_err(|_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?;
     let bytes = bytes.map_err(|_| {
-        let reason = format!("the body is longer than {MAX_BODY} bytes or did not come whole");
+        let reason = format!("the body is longer than {most} bytes or did not come whole");
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, reason)
     })?;
     serde_json::from_slice(&bytes)

@@ -1,10 +1,13 @@
 //! The API over real connections, with a node of one scripted system behind it.
 
 use super::*;
+use crate::daemon::bittorrent::BitTorrent;
+use crate::daemon::common::{Common, Happening};
 use crate::daemon::node::{Ending, Inbox, Node, Parts};
 use crate::daemon::report::SystemStatus;
 use crate::daemon::system::{Database, LocalWork, News, System, Teller, Told};
 use crate::output::{Level, Output};
+use ed25519_dalek::SigningKey;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,7 +16,10 @@ use std::rc::Rc;
 use std::time::Duration;
 use throng_overlay::chord::{self, Failure, Put, Want};
 use throng_overlay::discovery;
+use throng_runtime::library::Library;
+use throng_runtime::net::port::Port;
 use throng_runtime::ring::{Got, Kept};
+use throng_runtime::session::SessionConfig;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -101,6 +107,17 @@ struct Stage {
     server: Server,
 }
 
+/// A node with one system, a session that nobody reaches and a library in memory.
+fn common(memory: Rc<Memory>, tell: mpsc::UnboundedSender<Happening>) -> Common {
+    let (news, _) = mpsc::unbounded_channel();
+    let port = Port::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let teller = Teller::new("bittorrent", news);
+    let swarms = BitTorrent::start(SessionConfig::default(), &port, Vec::new(), teller).unwrap();
+    let (told, _) = mpsc::unbounded_channel();
+    let (library, _) = Library::open(None, Vec::new(), told).unwrap();
+    Common::new(vec![memory], (swarms, library), SigningKey::from_bytes(&[7; 32]), tell)
+}
+
 impl Stage {
     fn new(stubborn: bool) -> Stage {
         let (requests, received) = mpsc::channel(16);
@@ -110,8 +127,9 @@ impl Stage {
         let (server, listener) = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         server.serve(listener, Shared::new(requests, TOKEN));
         let at = server.local_addr();
+        let (tell, happenings) = mpsc::unbounded_channel();
         let parts = Parts {
-            systems: vec![memory],
+            common: Rc::new(common(memory, tell)),
             api: at,
             key: "00".into(),
             incarnation: 5,
@@ -122,7 +140,8 @@ impl Stage {
         let (signal, signalled) = oneshot::channel();
         tokio::task::spawn_local(async move {
             let signalled = async { _ = signalled.await };
-            end.send(Node::new(parts).run(Inbox { requests: received, news }, signalled).await).unwrap();
+            let inbox = Inbox { requests: received, news, happenings };
+            end.send(Node::new(parts).run(inbox, signalled).await).unwrap();
         });
         Stage { at, ending, signal, server }
     }

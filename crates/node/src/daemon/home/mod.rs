@@ -8,6 +8,8 @@
 //! | `node.key` | the seed of the node's ed25519 key in hex, made once; mode 0600 |
 //! | `incarnation` | the number of the last start, never going back |
 //! | `ring.sqlite` | what the ring keeps |
+//! | `library.sqlite` | what is published, hashes of files, transfers, hits of the last day |
+//! | `resume.sqlite` | which pieces of which torrent are on the disk |
 //!
 //! Every file is replaced as a whole (written beside, synced, renamed), so that none is ever half of one.
 
@@ -64,6 +66,11 @@ impl Home {
     /// Tells commands where the API is.
     pub(crate) fn announce(&self, address: &NodeAddress) -> Outcome {
         self.write(address::FILE, &json(address))
+    }
+
+    /// The folder itself.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The path of something in it.

@@ -1,0 +1,53 @@
+//! `throng publish`, `withdraw` and `search`.
+
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Each PATH is hashed once for all systems, seeded, and announced through every joined system; then its \
+                        magnet link is printed and, for each system, how far it got. The node remembers it, looks after \
+                        changes, and renews what expires as long as it runs. Exits with 1 if any path could not be \
+                        published.\n\nExample: throng publish ~/films/moon.mp4 --title 'A Trip to the Moon' --tag 1902"
+)]
+pub(crate) struct PublishArgs {
+    /// Files and folders
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// What it is found by [default: its name]
+    #[arg(long, value_name = "T")]
+    pub(crate) title: Option<String>,
+    /// One more word it is found by; may be repeated
+    #[arg(long, value_name = "T")]
+    pub(crate) tag: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example: throng withdraw k3v5qzta\nExample: throng withdraw ~/films/moon.mp4")]
+pub(crate) struct WithdrawArgs {
+    /// What `throng publish` printed, or the path that was published
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Hits are printed as they come, the best of each moment first: their id (for throng fetch, known for a \
+                        day), size, sources, systems, and whether the publisher's signature was seen. Exits with 1 if \
+                        there is none.\n\nExample: throng search trip moon --in gnutella --timeout 5s"
+)]
+pub(crate) struct SearchArgs {
+    /// Words that must all occur
+    #[arg(value_name = "WORDS", required = true)]
+    pub(crate) words: Vec<String>,
+    /// Ask only this system: chord, directory, gnutella or supernode; may be repeated [default: all that are joined]
+    #[arg(long = "in", value_name = "SYSTEM")]
+    pub(crate) systems: Vec<String>,
+    /// Most hits
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    pub(crate) limit: u32,
+    /// How long to wait for systems, like 5s or 1m
+    #[arg(long, value_name = "S", default_value = "10s", value_parser = super::node::duration)]
+    pub(crate) timeout: Duration,
+}

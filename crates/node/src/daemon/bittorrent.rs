@@ -1,0 +1,157 @@
+//! BitTorrent as a system of the node: one session that seeds what is published and fetches what is wanted. It is
+//! joined when the node starts; trackers are what it can be found through.
+
+use super::report::{BitTorrentStatus, Standing, SystemStatus};
+use super::system::{LocalWork, News, System, Teller};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use throng_machine::ContentId;
+use throng_overlay::discovery::{self, Refusal};
+use throng_runtime::net::port::{Guest, Port, Protocol};
+use throng_runtime::session::{AddRequest, Session, SessionConfig, TorrentHandle};
+use tokio::net::TcpStream;
+use tokio::task::spawn_local;
+
+/// The system's name.
+pub(crate) const NAME: &str = "bittorrent";
+
+/// The node's session.
+pub(crate) struct BitTorrent {
+    session: Session,
+    address: SocketAddr,
+    standing: Rc<Cell<Standing>>,
+    torrents: Rc<RefCell<BTreeMap<ContentId, TorrentHandle>>>,
+    /// Announced to for what is published.
+    trackers: Vec<String>,
+    teller: Teller,
+}
+
+/// Gives the session what comes to the shared port.
+struct Door(Session);
+
+impl Guest for Door {
+    fn connection(&self, socket: TcpStream, from: SocketAddr) {
+        // A socket that cannot be handed over is closed by being dropped.
+        if let Ok(socket) = socket.into_std() {
+            self.0.connection(socket, from);
+        }
+    }
+
+    fn datagram(&self, _bytes: &[u8], _from: SocketAddr) {}
+}
+
+impl BitTorrent {
+    /// Starts the session behind the shared port.
+    pub(crate) fn start(
+        config: SessionConfig,
+        port: &Port,
+        trackers: Vec<String>,
+        teller: Teller,
+    ) -> io::Result<Rc<BitTorrent>> {
+        let address = port.local_addr();
+        let session = Session::start(SessionConfig { shared_port: Some(address), ..config })?;
+        port.attach(Protocol::BitTorrent, Rc::new(Door(session.clone())));
+        let (standing, torrents) = (Rc::new(Cell::new(Standing::Joined)), Rc::default());
+        teller.tell(News::Discovery(discovery::Event::Joined));
+        Ok(Rc::new(BitTorrent { session, address, standing, torrents, trackers, teller }))
+    }
+
+    /// The session itself.
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Trackers of what is published.
+    pub(crate) fn trackers(&self) -> &[String] {
+        &self.trackers
+    }
+
+    /// Whether an address that a stranger names may be called: those of this machine only where the node itself is
+    /// there to be called.
+    pub(crate) fn may_call(&self, at: SocketAddr) -> bool {
+        let own = at.port() == self.address.port()
+            && (at.ip() == self.address.ip() || at.ip().is_loopback() && self.address.ip().is_unspecified());
+        !own && (!at.ip().is_loopback() || self.address.ip().is_loopback())
+    }
+
+    /// Takes part in a torrent.
+    pub(crate) fn add(&self, request: AddRequest) -> LocalWork<Result<TorrentHandle, String>> {
+        let (session, torrents) = (self.session.clone(), Rc::clone(&self.torrents));
+        Box::pin(async move {
+            let torrent = session.add(request).await?;
+            torrents.borrow_mut().insert(torrent.content(), torrent.clone());
+            Ok(torrent)
+        })
+    }
+
+    /// Leaves a torrent; its files stay.
+    pub(crate) fn remove(&self, torrent: &TorrentHandle) {
+        self.torrents.borrow_mut().remove(&torrent.content());
+        self.session.remove(torrent);
+    }
+}
+
+impl System for BitTorrent {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn status(&self) -> SystemStatus {
+        let torrents = self.torrents.borrow();
+        let mut status = BitTorrentStatus {
+            standing: self.standing.get(),
+            address: self.address,
+            torrents: torrents.len(),
+            ..BitTorrentStatus::new(self.address)
+        };
+        for torrent in torrents.values().map(TorrentHandle::snapshot) {
+            status.complete += usize::from(torrent.finished);
+            let Some(of) = torrent.status else { continue };
+            status.peers += of.peers.0;
+            status.downloaded += of.downloaded;
+            status.uploaded += of.uploaded;
+            status.download_rate += of.download_rate;
+            status.upload_rate += of.upload_rate;
+            status.trackers_failing.extend(of.tracker_errors);
+        }
+        SystemStatus::Bittorrent(Box::new(status))
+    }
+
+    fn command(&self, command: discovery::Command) {
+        match command {
+            discovery::Command::Leave => {
+                self.standing.set(Standing::Leaving);
+                let (session, standing) = (self.session.clone(), Rc::clone(&self.standing));
+                let teller = self.teller.clone();
+                spawn_local(async move {
+                    session.shutdown().await;
+                    standing.set(Standing::Left);
+                    teller.tell(News::Discovery(discovery::Event::Left));
+                });
+            }
+            // It has no search of its own, and never had.
+            discovery::Command::Find(ticket, _) => {
+                let event = discovery::Event::Refused(ticket, Refusal::NotJoined);
+                self.teller.tell(News::Discovery(event));
+            }
+            // What is published is seeded; that is done once for all its files.
+            _ => {}
+        }
+    }
+
+    fn searches(&self) -> bool {
+        false
+    }
+
+    fn database(&self) -> Option<&dyn super::system::Database> {
+        None
+    }
+
+    fn close(&self) -> LocalWork<()> {
+        let session = self.session.clone();
+        Box::pin(async move { session.shutdown().await })
+    }
+}

@@ -1,0 +1,86 @@
+//! What publishing, searching and fetching have in common: the systems, the session, the library, and the queue that
+//! work under way tells its outcome through.
+
+use super::bittorrent::BitTorrent;
+use super::system::System;
+use ed25519_dalek::SigningKey;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use throng_overlay::discovery::{Source, Ticket};
+use throng_overlay::publication::Verified;
+use throng_runtime::library::{self, Library};
+use throng_runtime::session::TorrentHandle;
+use throng_wire::metainfo::Metainfo;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What work under way has come to.
+pub(crate) enum Happening {
+    /// The library tells something.
+    Library(library::Told),
+    /// A publication is seeded, or cannot be.
+    Seeded { id: String, result: Result<TorrentHandle, String> },
+    /// What was signed of a hit.
+    Signed { hit: String, records: Vec<Verified> },
+    /// Whether a source of a hit answered.
+    Probed { hit: String, source: Source, live: bool },
+    /// A transfer's torrent is open, or cannot be.
+    Opened { transfer: String, result: Result<TorrentHandle, String> },
+    /// All that is wanted of a transfer is here.
+    Finished { transfer: String, metainfo: Option<Arc<Metainfo>> },
+}
+
+/// Shared by the parts of the node, on its one thread.
+pub(crate) struct Common {
+    pub(crate) systems: Vec<Rc<dyn System>>,
+    pub(crate) bittorrent: Rc<BitTorrent>,
+    pub(crate) library: Library,
+    pub(crate) key: SigningKey,
+    /// Systems that have let the node in.
+    pub(crate) joined: RefCell<BTreeSet<&'static str>>,
+    tell: UnboundedSender<Happening>,
+    tickets: Cell<u32>,
+}
+
+impl Common {
+    pub(crate) fn new(
+        systems: Vec<Rc<dyn System>>,
+        (bittorrent, library): (Rc<BitTorrent>, Library),
+        key: SigningKey,
+        tell: UnboundedSender<Happening>,
+    ) -> Common {
+        let (joined, tickets) = (RefCell::default(), Cell::new(1));
+        Common { systems, bittorrent, library, key, joined, tell, tickets }
+    }
+
+    /// A number that no publication or search of this run has had.
+    pub(super) fn ticket(&self) -> Ticket {
+        let ticket = self.tickets.get();
+        // The ring takes those below 2^31.
+        self.tickets.set(if ticket < i32::MAX as u32 { ticket + 1 } else { 1 });
+        Ticket(ticket)
+    }
+
+    /// Where outcomes are told.
+    pub(super) fn teller(&self) -> UnboundedSender<Happening> {
+        self.tell.clone()
+    }
+
+    /// The systems that have let the node in.
+    pub(super) fn joined_systems(&self) -> impl Iterator<Item = &Rc<dyn System>> {
+        let joined = self.joined.borrow().clone();
+        self.systems.iter().filter(move |system| joined.contains(system.name()))
+    }
+
+    /// The ring as a database, if it was joined.
+    pub(super) fn database(&self) -> Option<Rc<dyn System>> {
+        self.joined_systems().find(|system| system.database().is_some()).cloned()
+    }
+}
+
+/// Seconds since 1970; 0 with a clock before that.
+pub(super) fn unix_time() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

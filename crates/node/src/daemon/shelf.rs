@@ -1,0 +1,437 @@
+//! What the node publishes: each publication is seeded, offered to every joined system, signed, and reported on.
+
+use super::common::{Common, Happening, unix_time};
+use super::hits;
+use super::record;
+use super::report::{PublishRequest, PublishStep, Spread, WithdrawAnswer};
+use super::request::{Refused, Why};
+use super::system::Offer;
+use crate::text;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+use throng_machine::ContentId;
+use throng_overlay::discovery::{Command, Item, Ticket};
+use throng_overlay::publication::Publication as Signed;
+use throng_runtime::library::{Publication, Told, Wish};
+use throng_runtime::session::{AddRequest, Source, TorrentHandle};
+use tokio::sync::mpsc;
+use tokio::task::spawn_local;
+use tokio::time::Instant;
+
+/// Systems may take so long to say how far they are before the command no longer waits.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Paths of one request.
+const MAX_PATHS: usize = 1_000;
+
+/// All that is published.
+pub(super) struct Shelf {
+    pub(super) common: Rc<Common>,
+    pub(super) entries: BTreeMap<String, Entry>,
+    /// Which publication a ticket is of.
+    tickets: BTreeMap<Ticket, String>,
+    pub(super) jobs: BTreeMap<u32, Job>,
+    batches: BTreeMap<u32, Batch>,
+    next: u32,
+}
+
+/// One publication.
+pub(super) struct Entry {
+    pub(super) publication: Arc<Publication>,
+    pub(super) torrent: Option<TorrentHandle>,
+    /// The torrent is a transfer's.
+    lent: bool,
+    pub(super) offers: Vec<(Ticket, Rc<Offer>)>,
+    /// A folder as a whole.
+    folder: Option<(Ticket, Item)>,
+    pub(super) spread: BTreeMap<&'static str, BTreeMap<Ticket, (u32, u32)>>,
+    pub(super) trouble: Option<String>,
+}
+
+/// A path being published.
+pub(super) struct Job {
+    batch: u32,
+    pub(super) path: PathBuf,
+    pub(super) done: u64,
+    pub(super) total: u64,
+}
+
+/// One request.
+struct Batch {
+    listener: mpsc::Sender<PublishStep>,
+    open: usize,
+    failed: usize,
+    ids: BTreeSet<String>,
+    told: BTreeMap<(String, &'static str), Spread>,
+    deadline: Instant,
+}
+
+impl Shelf {
+    pub(super) fn new(common: Rc<Common>) -> Shelf {
+        let (entries, tickets, jobs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Shelf { common, entries, tickets, jobs, batches: BTreeMap::new(), next: 0 }
+    }
+
+    /// Publishes paths, telling the steps.
+    pub(super) fn publish(
+        &mut self,
+        request: PublishRequest,
+        listener: mpsc::Sender<PublishStep>,
+    ) -> Result<(), Refused> {
+        if request.paths.is_empty() || request.paths.len() > MAX_PATHS {
+            let reason = format!("name 1 to {MAX_PATHS} paths, not {}", request.paths.len());
+            return Err(Refused::new(Why::Wrong, reason));
+        }
+        if let Some(path) = request.paths.iter().find(|path| !Path::new(path).is_absolute()) {
+            return Err(Refused::new(Why::Wrong, format_args!("{} is no absolute path", text::line(path))));
+        }
+        let batch = self.number();
+        let (open, deadline) = (request.paths.len(), Instant::now() + PATIENCE);
+        let (ids, told) = (BTreeSet::new(), BTreeMap::new());
+        self.batches.insert(batch, Batch { listener, open, failed: 0, ids, told, deadline });
+        for path in request.paths {
+            let (job, path) = (self.number(), PathBuf::from(path));
+            let wish = Wish { path: path.clone(), title: request.title.clone(), tags: request.tags.clone() };
+            self.jobs.insert(job, Job { batch, path, done: 0, total: 0 });
+            self.common.library.publish(job, wish);
+        }
+        Ok(())
+    }
+
+    /// Puts what was fetched on the shelf; the transfer keeps its torrent.
+    pub(super) fn adopt(&mut self, metainfo: Arc<throng_wire::metainfo::Metainfo>, root: &Path) {
+        let job = self.number();
+        self.common.library.adopt(job, metainfo, root, None);
+    }
+
+    fn number(&mut self) -> u32 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Takes a publication back, by id, the beginning of one, or path.
+    pub(super) fn withdraw(&mut self, which: &str) -> Result<WithdrawAnswer, Refused> {
+        let mut like = self.entries.keys().filter(|id| id.starts_with(which) && which.len() >= 4);
+        let id = like.next().filter(|_| like.next().is_none()).cloned();
+        let which = id.as_deref().unwrap_or(which);
+        let absent = || {
+            let reason = format!("nothing published is called {}; see: throng status", text::line(which));
+            Refused::new(Why::Absent, reason)
+        };
+        let publication = self.common.library.withdraw(which).ok_or_else(absent)?;
+        if let Some(entry) = self.entries.remove(&publication.id) {
+            self.take_down(entry, true);
+        }
+        Ok(WithdrawAnswer { id: publication.id.clone(), title: publication.title.clone() })
+    }
+
+    fn take_down(&mut self, entry: Entry, for_good: bool) {
+        let folder = entry.folder.iter().map(|(ticket, _)| *ticket);
+        for ticket in entry.offers.iter().map(|(ticket, _)| *ticket).chain(folder) {
+            self.tickets.remove(&ticket);
+            self.common.systems.iter().for_each(|system| system.command(Command::Withdraw(ticket)));
+        }
+        if let Some(torrent) = entry.torrent.filter(|_| !entry.lent) {
+            self.common.bittorrent.remove(&torrent);
+        }
+        if for_good && let Some(hash) = item_of(&entry.publication).info_hash {
+            record::remove(&self.common, &hash);
+        }
+    }
+
+    /// The library tells something. `lent` finds the torrent of a transfer that has the same content.
+    pub(super) fn on_told(
+        &mut self,
+        told: Told,
+        lent: impl Fn(&Publication) -> Option<TorrentHandle>,
+    ) -> Vec<String> {
+        match told {
+            Told::Hashing { job, path, done, total } => {
+                if let Some(job) = self.jobs.get_mut(&job) {
+                    (job.done, job.total) = (done, total);
+                    let path = text::path(&path);
+                    if let Some(batch) = self.batches.get(&job.batch) {
+                        say(&batch.listener, PublishStep::Hashing { path, done, total });
+                    }
+                }
+                Vec::new()
+            }
+            Told::Shelved { job, publication, skipped } => {
+                let torrent = lent(&publication);
+                self.put_up(&publication, torrent);
+                if let Some(batch) = job.and_then(|job| self.end_job(job)) {
+                    self.tell_published(batch, &publication.id);
+                }
+                skipped
+            }
+            Told::Failed { job, path, error } => match self.end_job(job) {
+                Some(batch) => {
+                    if let Some(batch) = self.batches.get_mut(&batch) {
+                        batch.failed += 1;
+                        let (path, error) = (text::path(&path), text::line(&error));
+                        say(&batch.listener, PublishStep::Failed { path, error });
+                    }
+                    Vec::new()
+                }
+                None => vec![error],
+            },
+            Told::Trouble { id, reason } => {
+                let line =
+                    reason.as_ref().map(|reason| format!("publication {id}: {reason}; not served now"));
+                if let Some(entry) = self.entries.get_mut(&id) {
+                    entry.trouble = reason;
+                }
+                line.into_iter().collect()
+            }
+        }
+    }
+
+    fn end_job(&mut self, job: u32) -> Option<u32> {
+        let job = self.jobs.remove(&job)?;
+        let batch = self.batches.get_mut(&job.batch)?;
+        batch.open -= 1;
+        batch.deadline = Instant::now() + PATIENCE;
+        Some(job.batch)
+    }
+
+    fn tell_published(&mut self, batch: u32, id: &str) {
+        let Some(report) = self.entries.get(id).map(|entry| self.report(entry)) else { return };
+        let Some(batch) = self.batches.get_mut(&batch) else { return };
+        batch.ids.insert(id.to_owned());
+        say(&batch.listener, PublishStep::Published { publication: Box::new(report) });
+    }
+
+    /// A publication is there, or there in another version.
+    fn put_up(&mut self, publication: &Arc<Publication>, lent: Option<TorrentHandle>) {
+        let old = self.entries.remove(&publication.id);
+        let same = old.as_ref().is_some_and(|old| {
+            old.publication.metainfo.info.raw() == publication.metainfo.info.raw()
+                && old.publication.root == publication.root
+        });
+        let mut torrent = None;
+        if let Some(mut old) = old {
+            if same {
+                // What changed is how it is called: its torrent goes on.
+                torrent = old.torrent.take();
+            }
+            self.take_down(old, false);
+        }
+        let lent_one = lent.is_some();
+        let torrent = lent.or(torrent);
+        let mut entry = Entry {
+            publication: publication.clone(),
+            torrent,
+            lent: lent_one,
+            offers: Vec::new(),
+            folder: None,
+            spread: BTreeMap::new(),
+            trouble: None,
+        };
+        self.offer(&mut entry);
+        if entry.torrent.is_none() {
+            self.seed(publication);
+        }
+        record::store(&self.common, &signed(publication));
+        self.entries.insert(publication.id.clone(), entry);
+    }
+
+    fn seed(&self, publication: &Publication) {
+        let request = AddRequest {
+            map: Some(publication.map.clone()),
+            skip_check: true,
+            read_only: true,
+            options: throng_swarm::TorrentOptions { upload_only: true, ..Default::default() },
+            ..AddRequest::new(Source::Metainfo(publication.metainfo.clone()), publication.root.clone())
+        };
+        let (work, teller) = (self.common.bittorrent.add(request), self.common.teller());
+        let id = publication.id.clone();
+        spawn_local(async move {
+            let result = work.await;
+            let _ = teller.send(Happening::Seeded { id, result });
+        });
+    }
+
+    pub(super) fn on_seeded(&mut self, id: &str, result: Result<TorrentHandle, String>) -> Option<String> {
+        match (result, self.entries.get_mut(id)) {
+            (Ok(torrent), Some(entry)) if entry.torrent.is_none() => {
+                entry.torrent = Some(torrent);
+                None
+            }
+            (Ok(torrent), _) => {
+                self.common.bittorrent.remove(&torrent);
+                None
+            }
+            (Err(reason), entry) => {
+                if let Some(entry) = entry {
+                    entry.trouble = Some(reason.clone());
+                }
+                Some(format!("publication {id} cannot be seeded: {reason}"))
+            }
+        }
+    }
+
+    /// Offers every file to every joined system.
+    fn offer(&mut self, entry: &mut Entry) {
+        let publication = &entry.publication;
+        let whole = item_of(publication);
+        let single = publication.metainfo.info.is_single_file();
+        for file in &publication.files {
+            let ticket = self.common.ticket();
+            let item = Item {
+                title: if single { named(&publication.title, &file.name) } else { file.name.clone() },
+                size: file.size,
+                root: file.root,
+                info_hash: whole.info_hash,
+                info_hash_v2: whole.info_hash_v2,
+                sha1: Some(file.sha1),
+                tiger: Some(file.tiger),
+                ft_hash: Some(file.ft_hash),
+            };
+            let magnet = hits::magnet(&item).map(|magnet| magnet.to_string()).unwrap_or_default();
+            let offer = Rc::new(Offer {
+                item,
+                path: file.path.clone(),
+                modified: UNIX_EPOCH + Duration::from_nanos(u64::try_from(file.modified).unwrap_or(0)),
+                magnet,
+                tiger_level: file.tiger_level.clone(),
+                content: ContentId(ticket.0),
+            });
+            self.tickets.insert(ticket, publication.id.clone());
+            self.common.joined_systems().for_each(|system| system.publish(ticket, &offer));
+            entry.offers.push((ticket, offer));
+        }
+        if !single {
+            let ticket = self.common.ticket();
+            self.tickets.insert(ticket, publication.id.clone());
+            self.common.joined_systems().for_each(|system| system.publish_folder(ticket, &whole));
+            entry.folder = Some((ticket, whole));
+        }
+    }
+
+    /// A system has let the node in: it is offered everything.
+    pub(super) fn on_joined(&mut self, name: &str) {
+        let Some(system) = self.common.systems.iter().find(|system| system.name() == name) else { return };
+        for entry in self.entries.values() {
+            entry.offers.iter().for_each(|(ticket, offer)| system.publish(*ticket, offer));
+            entry.folder.iter().for_each(|(ticket, item)| system.publish_folder(*ticket, item));
+            if system.database().is_some() {
+                record::store(&self.common, &signed(&entry.publication));
+            }
+        }
+    }
+
+    /// A system says how far it is; false if the ticket is of no publication.
+    pub(super) fn on_published(&mut self, system: &'static str, ticket: Ticket, at: u32, of: u32) -> bool {
+        let entry = self.tickets.get(&ticket).and_then(|id| self.entries.get_mut(id));
+        let Some(entry) = entry else { return false };
+        entry.spread.entry(system).or_default().insert(ticket, (at, of));
+        true
+    }
+
+    /// Whether steps are due to be told.
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.batches.is_empty()
+    }
+
+    /// Tells those who wait what has changed, and lets them go when there is nothing more to wait for.
+    pub(super) fn tell(&mut self) {
+        let numbers: Vec<u32> = self.batches.keys().copied().collect();
+        for number in numbers {
+            let Some(mut batch) = self.batches.remove(&number) else { continue };
+            let mut settled = true;
+            for id in &batch.ids {
+                let Some(entry) = self.entries.get(id) else { continue };
+                for (system, spread, done) in self.spreads(entry) {
+                    settled &= done;
+                    let key = (id.clone(), system);
+                    if batch.told.get(&key) != Some(&spread) {
+                        batch.told.insert(key, spread.clone());
+                        let (id, system) = (id.clone(), system.to_owned());
+                        say(&batch.listener, PublishStep::Spread { id, system, spread });
+                    }
+                }
+            }
+            let over = batch.open == 0 && (settled || Instant::now() >= batch.deadline);
+            if !over && !batch.listener.is_closed() {
+                self.batches.insert(number, batch);
+            } else if let Ok(room) = batch.listener.try_reserve() {
+                room.send(PublishStep::Done { failed: batch.failed });
+            } else {
+                // It reads slowly: told once it has read.
+                spawn_local(async move {
+                    let _ = batch.listener.send(PublishStep::Done { failed: batch.failed }).await;
+                });
+            }
+        }
+    }
+
+    /// Whether an item is of something published here.
+    pub(super) fn has(&self, item: &Item) -> bool {
+        self.path_of(item).is_some()
+    }
+
+    /// Where it lies, if it is.
+    pub(super) fn path_of(&self, item: &Item) -> Option<&Path> {
+        let same = |entry: &&Entry| {
+            let whole = item_of(&entry.publication);
+            entry.offers.iter().any(|(_, offer)| offer.item.is_same_content(item))
+                || (item.info_hash.is_some() && whole.info_hash == item.info_hash && item.root.is_none())
+        };
+        self.entries.values().find(same).map(|entry| entry.publication.path.as_path())
+    }
+}
+
+/// A title as a file name: with the file's ending, by which programs know what it is.
+fn named(title: &str, file: &str) -> String {
+    match Path::new(file).extension().and_then(|ending| ending.to_str()) {
+        Some(ending) if !title.to_lowercase().ends_with(&format!(".{}", ending.to_lowercase())) => {
+            format!("{title}.{ending}")
+        }
+        _ => title.to_owned(),
+    }
+}
+
+/// A publication as a whole.
+pub(super) fn item_of(publication: &Publication) -> Item {
+    let info = &publication.metainfo.info;
+    let only = publication.files.first().filter(|_| info.is_single_file());
+    Item {
+        title: publication.title.clone(),
+        size: publication.size(),
+        root: only.and_then(|file| file.root),
+        info_hash: info.hash_v1().map(|hash| hash.0).or_else(|| info.swarms().next().map(|hash| hash.0)),
+        info_hash_v2: info.hash_v2().map(|hash| hash.0),
+        sha1: only.map(|file| file.sha1),
+        tiger: only.map(|file| file.tiger),
+        ft_hash: only.map(|file| file.ft_hash),
+    }
+}
+
+fn signed(publication: &Publication) -> Signed {
+    Signed {
+        item: item_of(publication),
+        tags: publication.tags.clone(),
+        files: u32::try_from(publication.files.len()).unwrap_or(u32::MAX),
+        sequence: publication.sequence,
+        time: unix_time(),
+    }
+}
+
+/// Who reads too slowly for what is told twice a second misses some of it.
+fn say(listener: &mpsc::Sender<PublishStep>, step: PublishStep) {
+    let _ = listener.try_send(step);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_keeps_the_ending_of_its_file() {
+        assert_eq!(named("Trip to the Moon", "a.MP4"), "Trip to the Moon.MP4");
+        assert_eq!(named("moon.mp4", "a.MP4"), "moon.mp4");
+        assert_eq!(named("moon", "readme"), "moon");
+    }
+}

@@ -1,0 +1,109 @@
+//! How publications stand, in each system and as a whole.
+
+use super::bittorrent;
+use super::hits;
+use super::report::{Hashing, LibraryReport, PublicationReport, Spread};
+use super::shelf::{Entry, Shelf, item_of};
+use crate::text;
+use data_encoding::HEXLOWER;
+use std::collections::BTreeMap;
+
+impl Shelf {
+    /// How far each joined system is, and whether that is as far as it goes.
+    pub(super) fn spreads(&self, entry: &Entry) -> Vec<(&'static str, Spread, bool)> {
+        let mut all = Vec::new();
+        for system in self.common.systems.iter().map(|system| system.name()) {
+            if system == bittorrent::NAME {
+                all.push(self.seeding(entry));
+                continue;
+            }
+            if !self.common.joined.borrow().contains(system) {
+                let spread = Spread { words: "not joined yet".into(), ..Spread::default() };
+                all.push((system, spread, true));
+                continue;
+            }
+            let empty = BTreeMap::new();
+            let told = entry.spread.get(system).unwrap_or(&empty);
+            let files = entry.offers.len() as u64;
+            let own = entry.offers.iter().filter_map(|(ticket, _)| told.get(ticket));
+            let taken = own.clone().filter(|(at, _)| *at > 0).count() as u64;
+            let at = own.clone().map(|(at, _)| *at).min().unwrap_or(0);
+            let of = own.clone().map(|(_, of)| *of).max().unwrap_or(0);
+            let said = own.clone().count() as u64;
+            let done = said == files && own.clone().all(|(at, of)| at >= of);
+            let words = match (files, said) {
+                (0, _) => "nothing to share".into(),
+                (_, 0) => "announcing".into(),
+                (1, _) => format!("{} {at} of {of}", verb(system)),
+                _ => format!("{} {at} of {of}, {taken} of {files} files", verb(system)),
+            };
+            let (at, of) = (u64::from(at), u64::from(of));
+            all.push((system, Spread { at, of, files: (taken, files), words }, done));
+        }
+        all
+    }
+
+    fn seeding(&self, entry: &Entry) -> (&'static str, Spread, bool) {
+        let status = entry.torrent.as_ref().and_then(|torrent| torrent.snapshot().status);
+        let files = entry.offers.len() as u64;
+        let (spread, done) = match status {
+            None => (Spread { words: "opening".into(), ..Spread::default() }, entry.trouble.is_some()),
+            Some(status) => {
+                let (at, of) = status.announced;
+                let words = match of {
+                    0 => "seeding, without a tracker".into(),
+                    _ => format!("seeding, announced to {at} of {of} trackers"),
+                };
+                let (at, of) = (at as u64, of as u64);
+                (Spread { at, of, files: (files, files), words }, at >= of)
+            }
+        };
+        (bittorrent::NAME, spread, done)
+    }
+
+    /// All publications.
+    pub(super) fn library(&self) -> LibraryReport {
+        let mut publications: Vec<_> = self.entries.values().map(|entry| self.report(entry)).collect();
+        publications.sort_by_key(|publication| std::cmp::Reverse(publication.published_at));
+        let hashing = self.jobs.values().filter(|job| job.total > 0).map(|job| Hashing {
+            path: text::path(&job.path),
+            done: job.done,
+            total: job.total,
+        });
+        LibraryReport { publications, hashing: hashing.collect() }
+    }
+
+    pub(super) fn report(&self, entry: &Entry) -> PublicationReport {
+        let publication = &entry.publication;
+        let status = entry.torrent.as_ref().and_then(|torrent| torrent.snapshot().status);
+        PublicationReport {
+            id: publication.id.clone(),
+            title: publication.title.clone(),
+            tags: publication.tags.clone(),
+            path: text::path(&publication.path),
+            size: publication.size(),
+            files: publication.files.len(),
+            magnet: publication.magnet().to_string(),
+            hashes: hits::hashes(&item_of(publication)),
+            publisher: HEXLOWER.encode(self.common.key.verifying_key().as_bytes()),
+            sequence: publication.sequence,
+            published_at: publication.created,
+            systems: self
+                .spreads(entry)
+                .into_iter()
+                .map(|(system, spread, _)| (system.to_owned(), spread))
+                .collect(),
+            trouble: entry.trouble.clone(),
+            fetched: publication.fetched,
+            uploaded: status.map_or(0, |status| status.uploaded),
+        }
+    }
+}
+
+/// What a system does with what is published.
+fn verb(system: &str) -> &'static str {
+    match system {
+        "chord" => "stored in",
+        _ => "searchable on",
+    }
+}
