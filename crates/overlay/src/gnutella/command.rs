@@ -42,6 +42,8 @@ pub enum Command {
     Discovery(discovery::Command),
     /// Search; told as the shared vocabulary does.
     Search(Ticket, Search),
+    /// Link with this servent, whoever else we are linked with, if it takes us.
+    Link(Endpoint),
     /// Share a file under an index.
     Share(u32, SharedFile),
     /// No longer share it.

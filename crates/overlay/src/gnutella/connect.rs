@@ -117,6 +117,15 @@ impl Servent {
         }
     }
 
+    /// Calls one that the application names.
+    pub(super) fn call(&mut self, to: Endpoint, cx: &mut Cx<'_>) {
+        let known = self.links.iter().any(|link| link.peer == to || link.address() == to);
+        if self.joining && !known && to.is_dialable() {
+            let stream = cx.open(Via::Tcp, to);
+            self.insert(stream, to, true, cx);
+        }
+    }
+
     /// Whom to call next; if nobody may be called now, wakes when somebody may.
     fn next_host(&mut self, alone: bool, now: Instant) -> Option<Endpoint> {
         let limits = self.config.limits.hosts;

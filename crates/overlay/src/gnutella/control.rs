@@ -12,6 +12,7 @@ impl Servent {
         match command {
             Command::Discovery(command) => self.on_discovery(command, cx),
             Command::Search(ticket, search) => self.on_search(ticket, &search, cx),
+            Command::Link(to) => self.call(to, cx),
             Command::Share(index, file) => _ = self.share(index, file, cx),
             Command::Unshare(index) => {
                 if self.library.unshare(index) {

@@ -251,7 +251,7 @@ impl Servent {
     }
 
     /// What every turn ends with.
-    fn settle(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn settle(&mut self, cx: &mut Cx<'_>) {
         let mut dirty = std::mem::take(&mut self.dirty);
         for stream in dirty.drain(..) {
             self.flush(stream, cx);

@@ -50,6 +50,8 @@ pub struct Metrics {
     pub bytes_in: u64,
     /// Bytes of messages given to links, before they are deflated.
     pub bytes_out: u64,
+    /// Of those, bytes of queries and hits.
+    pub search_bytes: u64,
     /// Messages given up because a link was full.
     pub dropped: u64,
     /// Copies of queries that had come before.

@@ -8,6 +8,7 @@ use super::machine::{Cx, Servent};
 use super::send::local;
 use super::tables::Table;
 use super::violation::Violation;
+use std::rc::Rc;
 use std::time::Duration;
 use throng_machine::{Instant, StreamId};
 use throng_wire::gnutella::{Kind, QrpError, QrpMessage, QrpTable, reset, table_patches};
@@ -21,6 +22,8 @@ pub(super) struct OwnTable {
     /// Counts versions, from 1; 0 before the first.
     version: u32,
     last: Option<Table>,
+    /// What an ultrapeer sends to each new one: made once a version.
+    whole: Option<Rc<[Vec<u8>]>>,
     /// Something changed since then.
     changed: Option<Instant>,
     /// When the last version was made.
@@ -93,7 +96,7 @@ impl Servent {
             return;
         }
         own.version += 1;
-        own.last = Some(Table::new(&table));
+        (own.last, own.whole) = (Some(Table::new(&table)), None);
         let version = own.version;
         let takers = self.streams(|live| live.takes_tables);
         let (current, stale): (Vec<_>, Vec<_>) = takers.into_iter().partition(|stream| {
@@ -106,7 +109,7 @@ impl Servent {
             current.iter().for_each(|stream| self.send_table(*stream, version, None, &change, cx));
         }
         if !stale.is_empty() {
-            let whole = table_patches(None, &table);
+            let whole = self.whole_table(&table);
             stale.iter().for_each(|stream| self.send_table(*stream, version, Some(&table), &whole, cx));
         }
         self.tell_published(cx);
@@ -144,8 +147,21 @@ impl Servent {
         }
         let Some(table) = self.own_table.last.as_ref().map(Table::dense) else { return };
         let version = self.own_table.version;
-        self.send_table(stream, version, Some(&table), &table_patches(None, &table), cx);
+        let whole = self.whole_table(&table);
+        self.send_table(stream, version, Some(&table), &whole, cx);
         self.tell_published(cx);
+    }
+
+    /// The patches of the newest version; an ultrapeer has many to send them to and keeps them.
+    fn whole_table(&mut self, table: &QrpTable) -> Rc<[Vec<u8>]> {
+        if let Some(whole) = &self.own_table.whole {
+            return Rc::clone(whole);
+        }
+        let whole: Rc<[Vec<u8>]> = table_patches(None, table).into();
+        if self.role == Role::Ultrapeer {
+            self.own_table.whole = Some(Rc::clone(&whole));
+        }
+        whole
     }
 
     fn send_table(

@@ -82,6 +82,9 @@ impl Servent {
                 cx.write(stream, |out| out.extend_from_slice(message));
             }
         }
+        if matches!(kind, Kind::Query | Kind::QueryHit) {
+            self.metrics.search_bytes += message.len() as u64;
+        }
         self.metrics.sent.count(kind);
         self.metrics.bytes_out += message.len() as u64;
     }

@@ -110,6 +110,11 @@ impl Servent {
         self.count(role)
     }
 
+    /// Whom it is linked with, at the addresses where they can be called as far as that is known.
+    pub fn neighbours(&self) -> impl Iterator<Item = (Endpoint, Role)> + '_ {
+        self.links.iter().filter_map(|link| Some((link.address(), link.role()?)))
+    }
+
     /// Servents known to call, as lines to be kept on disk, the best first.
     pub fn known(&self, now: Instant) -> Vec<crate::host_cache::Line> {
         self.hosts.lines(now)

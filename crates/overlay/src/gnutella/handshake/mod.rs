@@ -15,7 +15,7 @@ use super::violation::Violation;
 use std::net::{IpAddr, SocketAddrV4};
 use std::time::Duration;
 use throng_machine::{Endpoint, StreamId};
-use throng_wire::gnutella::{Block, Handshake, Headers};
+use throng_wire::gnutella::{Block, ByeCode, Handshake, Headers};
 
 /// Addresses of one `X-Try` line that are looked at.
 const MOST_TRY: usize = 20;
@@ -64,6 +64,11 @@ impl Servent {
         let Some(Phase::Shaking(shaking)) = self.link_mut(stream).map(|link| &mut link.phase) else { return };
         shaking.input.extend_from_slice(bytes);
         let input = std::mem::take(&mut shaking.input);
+        if input.starts_with(b"\n\n") && !shaking.outgoing {
+            // Called back: we can be reached, and that is all it was for.
+            self.drop_shaking(stream, None, cx);
+            return;
+        }
         match Block::parse(&input) {
             Ok(Some((block, used))) => self.on_block(stream, &block, &input[used..], cx),
             Ok(None) => {
@@ -189,6 +194,10 @@ impl Servent {
             self.drop_shaking(stream, Some(Violation::Handshake), cx);
             return;
         }
+        if !self.settle_twin(&greeting, cx) {
+            self.drop_shaking(stream, None, cx);
+            return;
+        }
         // While it made up its mind others may have taken its place.
         if let Err((_, _)) = self.room_for(greeting.role) {
             self.drop_shaking(stream, None, cx);
@@ -197,6 +206,26 @@ impl Servent {
         let coding = (greeting.deflates, self.deflates_to(&greeting));
         self.link_up(stream, greeting, coding, cx);
         self.on_bytes(stream, rest, cx);
+    }
+
+    /// Two that call each other at once have two links when both are done: the one that was called by the smaller id
+    /// stays. Says whether the new one, in which we were called, does.
+    fn settle_twin(&mut self, greeting: &Greeting, cx: &mut Cx<'_>) -> bool {
+        let Some(guid) = greeting.guid else { return true };
+        let twin = self.links.iter().find_map(|link| {
+            link.live()
+                .filter(|live| live.greeting.guid == Some(guid))
+                .map(|live| (link.stream, live.outgoing))
+        });
+        match twin {
+            Some((_, true)) if self.me.servent < guid => false,
+            Some((stream, true)) => {
+                self.end(stream, ByeCode::LEAVING, "Linked twice", cx);
+                true
+            }
+            Some((_, false)) => false,
+            None => true,
+        }
     }
 
     /// Whether what we send to it is deflated. Not towards leaves: 300 KiB of state each are not worth what they get.

@@ -148,3 +148,21 @@ fn a_leaf_whose_ultrapeers_die_searches_again_within_thirty_seconds() {
     });
     assert!(found >= 1);
 }
+
+#[test]
+fn two_that_call_each_other_at_once_end_up_with_one_link() {
+    let (net, links) = twice(|| {
+        let mut net = Net::new(5);
+        let config = shared(config(Role::Plain));
+        let (one, other) = (net.add(&config, &[]), net.add(&config, &[]));
+        for (caller, called) in [(one, other), (other, one)] {
+            let to = net.sim.endpoint(called);
+            net.sim.command(caller, Command::Link(to));
+        }
+        net.run(20);
+        let links = (net.servent(one).links(Role::Plain), net.servent(other).links(Role::Plain));
+        (net, links)
+    });
+    assert_eq!(links, (1, 1));
+    assert!(net.sent(Kind::Ping) > 0);
+}
