@@ -171,6 +171,7 @@ impl World {
             root: None,
             content: ContentId(20),
             resume,
+            part: None,
             magnet: input.one_in(2),
         })));
     }

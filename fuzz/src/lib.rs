@@ -8,6 +8,7 @@ mod chord;
 mod decoders;
 mod directory_client;
 mod directory_server;
+mod gnutella;
 mod input;
 pub mod seeds;
 mod swarm;
@@ -17,6 +18,7 @@ mod transfer;
 pub use chord::chord_machine;
 pub use decoders::chord::chord;
 pub use decoders::content::{bencode, info, magnet, metainfo, paths};
+pub use decoders::gnutella::gnutella;
 pub use decoders::hashes::hashes;
 pub use decoders::http::http;
 pub use decoders::napster::napster;
@@ -24,6 +26,7 @@ pub use decoders::peer::{client_name, extensions, frames, handshake};
 pub use decoders::tracker::{tracker_http, tracker_udp};
 pub use directory_client::directory_client;
 pub use directory_server::directory_server;
+pub use gnutella::gnutella_servent;
 pub use swarm::swarm;
 pub use tracker::tracker;
 pub use transfer::transfer;
@@ -32,7 +35,7 @@ pub use transfer::transfer;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 23] = [
     ("bencode", bencode),
     ("metainfo", metainfo),
     ("info", info),
@@ -54,4 +57,6 @@ pub const TARGETS: [Target; 21] = [
     ("directory_server", directory_server),
     ("http", http),
     ("transfer", transfer),
+    ("gnutella", gnutella),
+    ("gnutella_servent", gnutella_servent),
 ];

@@ -1,6 +1,7 @@
 //! The seed corpus, made by the encoders and by hand; `cargo run --example seeds` writes it to `corpus/`.
 
 mod chord;
+mod gnutella;
 
 use throng_wire::ids::{InfoHash, InfoHashV1, PeerId};
 use throng_wire::merkle;
@@ -48,6 +49,8 @@ pub fn all() -> Vec<Seed> {
     add("directory_server", programs(0xd1c7, 16, 1_500));
     add("http", http());
     add("transfer", programs(0x4777, 24, 600));
+    add("gnutella", gnutella::seeds());
+    add("gnutella_servent", programs(0x6e75, 24, 800));
     seeds
 }
 

@@ -2,6 +2,7 @@
 
 pub mod chord;
 pub mod content;
+pub mod gnutella;
 pub mod hashes;
 pub mod http;
 pub mod napster;

@@ -290,6 +290,10 @@ impl World {
             | Event::PeerJoined(..)
             | Event::PeerLeft(..)
             | Event::Banned { .. }
+            // Sources outside the swarm are never given.
+            | Event::Fetch { .. }
+            | Event::FetchLess { .. }
+            | Event::SourceShutOut { .. }
             | Event::Stopped => {}
         }
     }

@@ -3,6 +3,7 @@
 pub mod chord;
 pub mod directory;
 pub mod figures;
+pub mod gnutella;
 pub mod memory;
 pub mod page;
 pub mod plot;

@@ -2,10 +2,12 @@
 
 mod chord;
 mod directory;
+mod gnutella;
 mod swarm;
 
 pub(crate) use chord::{RingTable, SimulateChordArgs};
 pub(crate) use directory::SimulateDirectoryArgs;
+pub(crate) use gnutella::{GnutellaMode, GnutellaTopology, GnutellaVictims, SimulateGnutellaArgs};
 pub(crate) use swarm::SimulateSwarmArgs;
 
 use clap::Subcommand;
@@ -17,6 +19,8 @@ pub(crate) enum SimulateCommand {
     Swarm(SimulateSwarmArgs),
     /// A ring of consistent hashing: lookups, values, churn and failures, beside the published figures
     Chord(SimulateChordArgs),
+    /// Gnutella: flooding, route tables and dynamic queries, and what is left when the best connected die
+    Gnutella(SimulateGnutellaArgs),
     /// Napster: directories that know everything, their users, and what is left when a directory dies
     Directory(SimulateDirectoryArgs),
 }

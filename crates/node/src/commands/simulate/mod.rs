@@ -2,6 +2,7 @@
 
 mod chord;
 mod directory;
+mod gnutella;
 mod swarm;
 
 use super::{Context, block_on};
@@ -19,6 +20,7 @@ pub(crate) fn run(command: &SimulateCommand, context: &Context) -> Outcome {
     match command {
         SimulateCommand::Swarm(args) => swarm::run(args, context),
         SimulateCommand::Chord(args) => chord::run(args, context),
+        SimulateCommand::Gnutella(args) => gnutella::run(args, context),
         SimulateCommand::Directory(args) => directory::run(args, context),
     }
 }
