@@ -7,6 +7,7 @@ mod address;
 mod content;
 mod demo;
 mod directory;
+mod gnutella;
 mod member;
 mod node;
 mod simulate;
@@ -17,10 +18,12 @@ pub(crate) use address::{Address, ListenAddress, bind_reason};
 pub(crate) use content::{PublishArgs, SearchArgs, WithdrawArgs};
 pub(crate) use demo::DemoArgs;
 pub(crate) use directory::{DirectoryArgs, LinkTo};
+pub(crate) use gnutella::{Gnutella, GnutellaArgs};
 pub(crate) use member::{DataPort, MemberArgs};
 pub(crate) use node::{Chord, GetArgs, JoinArgs, LeaveArgs, PageArgs, PutArgs, StatusArgs};
 pub(crate) use simulate::{
-    RingTable, SimulateChordArgs, SimulateCommand, SimulateDirectoryArgs, SimulateSwarmArgs,
+    GnutellaMode, GnutellaTopology, GnutellaVictims, RingTable, SimulateChordArgs, SimulateCommand,
+    SimulateDirectoryArgs, SimulateGnutellaArgs, SimulateSwarmArgs,
 };
 pub(crate) use torrent::{CreateArgs, ShowArgs, TorrentCommand, VerifyArgs};
 pub(crate) use transfer::{FetchArgs, NetworkArgs, SeedArgs, TrackerArgs};

@@ -1,6 +1,6 @@
 //! `throng join`, `status`, `leave`, `put` and `get`.
 
-use super::{Address, ListenAddress, MemberArgs};
+use super::{Address, GnutellaArgs, ListenAddress, MemberArgs};
 use clap::Args;
 use std::ffi::OsString;
 use std::str::FromStr;
@@ -13,7 +13,9 @@ use std::time::Duration;
                         One home (--home) runs one node; another node on this machine needs another home.\n\n\
                         Example: throng join --chord new --listen 0.0.0.0:7117\n\
                         Example: throng join --chord ring.example.org:7117\n\
-                        Example: throng join --directory hub.example.org:8888 --directory 192.0.2.7:8888"
+                        Example: throng join --directory hub.example.org:8888 --directory 192.0.2.7:8888\n\
+                        Example: throng join --gnutella ultrapeer\n\
+                        Example: throng join --gnutella 192.0.2.7:7117"
 )]
 pub(crate) struct JoinArgs {
     /// Where other nodes reach this one, UDP and TCP: IP:PORT, [v6]:PORT or HOST:PORT; port 0 takes any [default:
@@ -37,6 +39,8 @@ pub(crate) struct JoinArgs {
     /// Most bytes a second to receive from swarms; 0 is no limit [default: no limit]
     #[arg(long, value_name = "N", value_parser = crate::units::parse_rate)]
     pub(crate) download_limit: Option<u64>,
+    #[command(flatten)]
+    pub(crate) gnutella: GnutellaArgs,
     /// Where the HTTP API listens [default: 127.0.0.1:7118, or any port if that is taken]
     #[arg(long, value_name = "ADDR")]
     pub(crate) api: Option<ListenAddress>,

@@ -12,6 +12,7 @@ pub(crate) mod common;
 mod database;
 mod describe;
 pub(crate) mod directory;
+pub(crate) mod gnutella;
 mod hits;
 pub(crate) mod home;
 mod kept;

@@ -2,11 +2,13 @@
 //! goes both ways; what a later version adds is ignored by an earlier one.
 
 mod directory;
+mod gnutella;
 mod library;
 mod search;
 mod transfer;
 
 pub(crate) use self::directory::{DirectorySession, DirectoryStatus, DirectoryTransfers};
+pub(crate) use self::gnutella::{GnutellaLink, GnutellaStatus, GnutellaTables};
 pub(crate) use self::{library::*, search::*, transfer::*};
 
 use data_encoding::BASE64;
@@ -43,6 +45,8 @@ pub(crate) enum SystemStatus {
     Directory(Box<DirectoryStatus>),
     /// The swarms.
     Bittorrent(Box<BitTorrentStatus>),
+    /// Gnutella's flooded network.
+    Gnutella(Box<GnutellaStatus>),
     /// One this version of the command does not know.
     #[serde(other)]
     Unknown,

@@ -1,5 +1,7 @@
 //! The node's status as people read it.
 
+mod gnutella;
+
 use super::report::{
     BitTorrentStatus, DirectorySession, DirectoryStatus, Finger, Neighbour, NodeStatus, Place, RingStatus,
     Standing, SystemStatus, Traffic,
@@ -26,6 +28,7 @@ pub(crate) fn joined(status: &SystemStatus) -> (String, Value) {
             let line = format!("bittorrent: ready at {}", swarms.address);
             (line, json!({ "system": "bittorrent", "address": swarms.address }))
         }
+        SystemStatus::Gnutella(status) => gnutella::joined(status),
         SystemStatus::Unknown => ("joined".into(), json!({})),
     }
 }
@@ -48,6 +51,7 @@ pub(crate) fn status(status: &NodeStatus) -> String {
             SystemStatus::Chord(status) => ring(&mut out, status),
             SystemStatus::Directory(status) => directory(&mut out, status),
             SystemStatus::Bittorrent(status) => swarms(&mut out, status),
+            SystemStatus::Gnutella(status) => gnutella::gnutella(&mut out, status),
             SystemStatus::Unknown => out.push_str("a system that this version does not know\n"),
         }
     }

@@ -9,6 +9,7 @@
 mod alone;
 mod api;
 mod directories;
+mod gnutella;
 mod home;
 mod peers;
 #[allow(dead_code, reason = "shared with the tests of the commands, which use the rest")]

@@ -2,6 +2,7 @@
 //! shared from where they lie, copies of others fetched range by range, hosts browsed.
 
 mod floor;
+mod hosts;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -14,12 +15,18 @@ use crate::net::{Driver, NetConfig, Sockets, Traffic};
 use bytes::Bytes;
 use floor::Floor;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
-use throng_machine::{ContentId, Endpoint};
+use std::time::Duration;
+use throng_machine::{ContentId, Endpoint, Instant};
 use throng_overlay::discovery::{self, Item, Source, Ticket};
 use throng_overlay::gnutella::{Command, Config, Event, Identity, Servent, Status};
 use throng_overlay::http::{self as files, Beside, Both, FetchError, Transfer};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::spawn_local;
+
+/// How often known servents are written down.
+const WRITE_DOWN: Duration = Duration::from_secs(300);
 
 /// What a member tells: of the overlay, and of transfers what concerns the node.
 pub type Told = Both<Event, files::Event>;
@@ -33,6 +40,8 @@ pub struct MemberConfig {
     pub me: Identity,
     /// Choices of its transfers; who they say they are is filled in.
     pub files: files::Config,
+    /// Where known servents are kept over restarts; `None` forgets them.
+    pub hosts: Option<PathBuf>,
 }
 
 impl MemberConfig {
@@ -45,7 +54,7 @@ impl MemberConfig {
             address: None,
             supernode: None,
         };
-        MemberConfig { servent, me, files: files::Config::new(who) }
+        MemberConfig { servent, me, files: files::Config::new(who), hosts: None }
     }
 }
 
@@ -53,6 +62,7 @@ impl MemberConfig {
 #[derive(Clone)]
 pub struct Member {
     driver: Driver<Floor>,
+    hosts: Option<PathBuf>,
 }
 
 impl Member {
@@ -62,10 +72,15 @@ impl Member {
         (sockets, net): (Sockets, NetConfig),
     ) -> io::Result<(Member, UnboundedReceiver<Told>)> {
         let (tell, told) = unbounded_channel();
-        let servent = Servent::new(Arc::new(config.servent), config.me);
+        let mut servent = Servent::new(Arc::new(config.servent), config.me);
+        if let Some(path) = &config.hosts {
+            servent.restore(&hosts::read(path)?, Instant::EPOCH);
+        }
         let machine = Beside::new(servent, Transfer::new(config.files));
         let driver = Driver::start(machine, Floor::new(tell), sockets, net)?;
-        Ok((Member { driver }, told))
+        let member = Member { driver, hosts: config.hosts };
+        spawn_local(member.clone().write_down());
+        Ok((member, told))
     }
 
     /// Gives the servent a command; not for sharing, which needs a file: [`Member::publish`].
@@ -133,6 +148,24 @@ impl Member {
             let (connections, fetches, shared) = both.files.load();
             Load { uploads, waiting, connections, fetches, shared }
         })
+    }
+
+    async fn write_down(self) {
+        loop {
+            tokio::time::sleep(WRITE_DOWN).await;
+            // The next try is soon, and whoever leaves hears of trouble.
+            let _ = self.keep_hosts();
+        }
+    }
+
+    /// Writes known servents down; blocks for the disk, some 50 KiB.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn keep_hosts(&self) -> io::Result<()> {
+        let Some(path) = &self.hosts else { return Ok(()) };
+        let now = self.driver.clock().now();
+        hosts::write(path, &self.driver.look(|both, _| both.overlay.known(now)))
     }
 
     /// What others did wrong while files moved.

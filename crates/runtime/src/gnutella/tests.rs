@@ -145,3 +145,25 @@ fn a_file_is_found_through_an_ultrapeer_and_fetched_directly_and_by_push() {
         assert_eq!(alice.violations(), files::Violations::default());
     });
 }
+
+#[test]
+fn known_servents_are_written_down_and_read_again() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hosts.txt");
+        let (ultrapeer, mut told, at) = member(1, Role::Ultrapeer);
+        joins(&ultrapeer, &mut told, Vec::new()).await;
+        std::fs::write(&path, format!("no line\n{} proved\n", at.socket_addr())).unwrap();
+        let (mut leaf, mut told, _) = member(2, Role::Leaf);
+        leaf.hosts = Some(path.clone());
+        let lines = hosts::read(&path).unwrap();
+        assert_eq!(lines.len(), 1);
+        joins(&leaf, &mut told, vec![at]).await;
+        leaf.keep_hosts().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with(&format!("{} proved", at.socket_addr())), "{text}");
+        assert_eq!(hosts::read(&path).unwrap().len(), 1);
+        assert!(hosts::read(&folder.path().join("none")).unwrap().is_empty());
+    });
+}

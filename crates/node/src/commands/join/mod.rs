@@ -3,6 +3,7 @@
 mod bittorrent;
 mod chord;
 mod directory;
+mod gnutella;
 mod place;
 
 use super::Context;
@@ -40,6 +41,7 @@ const TOKEN: usize = 32;
 struct Plan {
     chord: Option<chord::Entry>,
     directories: Vec<Place>,
+    gnutella: Option<gnutella::Entry>,
 }
 
 /// What every system is started with.
@@ -82,12 +84,14 @@ pub(crate) fn run(args: &JoinArgs, context: &Context) -> Outcome {
 fn plan(args: &JoinArgs, context: &Context) -> Outcome<Plan> {
     let chord = chord::entry(&args.chord, context)?;
     let directories = directory::places(&args.member, context)?;
-    if chord.is_none() && directories.is_empty() && args.tracker.is_empty() {
+    let gnutella = gnutella::entry(&args.gnutella, context)?;
+    if chord.is_none() && directories.is_empty() && gnutella.is_none() && args.tracker.is_empty() {
         let reason = "say what to join: --chord new starts a ring, --chord ADDR joins that of the node at ADDR, \
-                      --directory ADDR joins a directory, --tracker URL announces what you publish to a tracker";
+                      --directory ADDR joins a directory, --gnutella ADDR links with that servent, --gnutella ultrapeer \
+                      begins a network, --tracker URL announces what you publish to a tracker";
         return Err(Failure::Usage(reason.into()));
     }
-    Ok(Plan { chord, directories })
+    Ok(Plan { chord, directories, gnutella })
 }
 
 async fn serve(args: &JoinArgs, plan: Plan, home: &Home, context: &Context) -> Outcome<Ending> {
@@ -134,6 +138,9 @@ fn start(plan: Plan, starting: &Starting<'_>) -> Outcome<Vec<Rc<dyn System>>> {
     }
     if !plan.directories.is_empty() {
         systems.push(directory::start(plan.directories, starting)?);
+    }
+    if let Some(entry) = plan.gnutella {
+        systems.push(gnutella::start(entry, starting)?);
     }
     Ok(systems)
 }
