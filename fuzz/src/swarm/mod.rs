@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::input::Input;
 use content::CONTENTS;
 use throng_machine::{ContentId, Endpoint, StreamEnd, StreamId};
-use throng_swarm::{AddTorrent, Command, PeerSource, TorrentOptions, TrackerOutcome};
+use throng_swarm::{AddTorrent, Command, PeerSource, SourceId, TorrentOptions, TrackerOutcome};
 use world::{State, Stored, World};
 
 /// The most operations of one input.
@@ -73,7 +73,8 @@ fn step(world: &mut World, input: &mut Input<'_>) {
         16 => lifecycle(world, input),
         17 => limits(world, input),
         18 => announced(world, input),
-        19 => world.spurious(),
+        19 if input.one_in(3) => world.spurious(),
+        19 => source(world, input),
         20 => world.answer_leaves(content_id(input)),
         21 => {
             if let Some(stream) = stream(world, input) {
@@ -132,7 +133,39 @@ fn add(world: &mut World, input: &mut Input<'_>) {
 
 fn remove(world: &mut World, id: ContentId) {
     world.command(Command::Remove(id));
+    world.fetches.retain(|(of, _), _| *of != id);
     world.stored.remove(&id);
+}
+
+/// Something of a source outside BitTorrent: it comes, sends, ends, goes.
+fn source(world: &mut World, input: &mut Input<'_>) {
+    let busy: Vec<(ContentId, SourceId)> = world.fetches.keys().copied().collect();
+    let chosen = busy.get(input.below(busy.len().max(1))).copied();
+    match (input.below(8), chosen) {
+        (0 | 1, _) | (_, None) => {
+            let id = content_id(input);
+            let source = SourceId(world.next_source);
+            world.next_source += 1;
+            let first = u32::from(input.byte() % 4);
+            world.command(Command::AddSource(id, source, first..u32::MAX));
+        }
+        (2..6, Some(key)) => {
+            let lie = input.one_in(5);
+            world.source_data(key, 1 + u64::from(input.u16()) * 4, lie);
+        }
+        (6, Some((id, source))) => {
+            world.fetches.remove(&(id, source));
+            let ready = input.one_in(2);
+            world.command(match ready {
+                true => Command::SourceReady(id, source),
+                false => Command::SourceFailed(id, source),
+            });
+        }
+        (_, Some((id, source))) => {
+            world.fetches.remove(&(id, source));
+            world.command(Command::RemoveSource(id, source));
+        }
+    }
 }
 
 /// A peer says something: its handshake first, then messages, or bytes of any kind.

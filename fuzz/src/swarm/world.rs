@@ -7,7 +7,7 @@ use super::content::{BLOCK, CONTENTS, leaves};
 use super::wire::{Inbound, Outbound, Run};
 use throng_machine::probe::{Out, Probe};
 use throng_machine::{ContentId, Endpoint, Extent, Machine, StreamEnd, StreamId, StreamInput};
-use throng_swarm::{BlockDigests, Command, Config, Event, Swarm};
+use throng_swarm::{BlockDigests, Command, Config, Event, SourceId, Swarm};
 use throng_wire::ids::{InfoHashV1, PieceIndex};
 use throng_wire::merkle::{self, Hash};
 
@@ -44,6 +44,9 @@ pub struct World {
     pub links: BTreeMap<StreamId, Link>,
     pub stored: BTreeMap<ContentId, Stored>,
     pub config: Config,
+    /// What sources outside BitTorrent were asked for: the next byte and the end.
+    pub fetches: BTreeMap<(ContentId, SourceId), (u64, u64)>,
+    pub next_source: u32,
 }
 
 /// The most a call may write for an input: an answer of 64 KiB to each shortest request and some more.
@@ -67,7 +70,8 @@ impl World {
             ..Config::default()
         };
         let probe = Probe::new(Swarm::new(config.clone(), 1));
-        World { probe, links: BTreeMap::new(), stored: BTreeMap::new(), config }
+        let (links, stored, fetches) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        World { probe, links, stored, config, fetches, next_source: 0 }
     }
 
     pub fn command(&mut self, command: Command) {
@@ -116,6 +120,39 @@ impl World {
             let outs = self.probe.stream(stream, StreamInput::Blank(count));
             self.after(Some(stream), &[], &outs, count);
         }
+    }
+
+    /// A source sends the next bytes of what it was asked for; `lie` makes them wrong.
+    pub fn source_data(&mut self, key: (ContentId, SourceId), most: u64, lie: bool) {
+        let Some((at, end)) = self.fetches.get_mut(&key) else { return };
+        let (start, len) = (*at, most.min(*end - *at));
+        *at += len;
+        let content = &CONTENTS[key.0.0 as usize];
+        // Behind the last byte of the content there may be padding.
+        let mut bytes = content.data[start as usize..].to_vec();
+        bytes.resize(len as usize, 0);
+        if lie {
+            bytes.iter_mut().for_each(|byte| *byte ^= 1);
+        }
+        let outs = self.probe.call(|machine, cx| machine.source_data(key, len as u32, cx));
+        let (places, rest): (Vec<Out>, Vec<Out>) = outs.into_iter().partition(|out| matches!(out, Out::Place(..)));
+        for out in places {
+            let Out::Place(extent, at) = out else { continue };
+            assert_eq!(extent.offset, start + u64::from(at), "data is placed elsewhere");
+            self.place_from_source(extent, &bytes[at as usize..][..extent.len as usize]);
+        }
+        self.after(None, &[], &rest, 0);
+    }
+
+    fn place_from_source(&mut self, extent: Extent, bytes: &[u8]) {
+        let content = &CONTENTS[extent.content.0 as usize];
+        let piece = (extent.offset / u64::from(content.meta.info.layout().piece_length())) as u32;
+        let stored = self.stored.get_mut(&extent.content).expect("a torrent of ours");
+        assert!(!stored.have.contains(&piece), "a verified piece is written over");
+        assert!(!stored.complete.contains(&piece), "a piece under verification is written over");
+        let range = extent.offset as usize..extent.offset as usize + extent.len as usize;
+        assert!(extent.len > 0 && range.end <= content.range(piece).end);
+        stored.data[range].copy_from_slice(bytes);
     }
 
     pub fn flushed(&mut self, stream: StreamId, most: u32) {
@@ -286,6 +323,18 @@ impl World {
                     stored.announces.push(request.request);
                 }
             }
+            Event::Fetch { content, source, offset, len } => {
+                let pieces = CONTENTS[content.0 as usize].data.len() as u64;
+                assert!(len > 0 && offset < pieces, "a source is asked for nothing");
+                self.fetches.insert((content, source), (offset, offset + len));
+            }
+            Event::FetchLess { content, source, end } => {
+                if let Some((at, until)) = self.fetches.get_mut(&(content, source)) {
+                    assert!(end >= *at && end <= *until, "a source is to send less, not more");
+                    *until = end;
+                }
+            }
+            Event::SourceShutOut { content, source } => _ = self.fetches.remove(&(content, source)),
             Event::Finished(_)
             | Event::PeerJoined(..)
             | Event::PeerLeft(..)

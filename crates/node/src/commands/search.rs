@@ -61,6 +61,7 @@ impl Shown {
                 if self.waiting.is_empty() {
                     self.since = Instant::now();
                 }
+                hit.replaces.iter().for_each(|old| _ = self.waiting.remove(old));
                 self.waiting.insert(hit.id.clone(), *hit);
             }
             SearchStep::SystemDone { system, trouble: Some(trouble) } => {

@@ -6,11 +6,13 @@ use super::system::System;
 use ed25519_dalek::SigningKey;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use throng_overlay::discovery::{Source, Ticket};
 use throng_overlay::publication::Verified;
+use throng_runtime::fetch::PlainProof;
 use throng_runtime::library::{self, Library};
 use throng_runtime::session::TorrentHandle;
 use throng_wire::metainfo::Metainfo;
@@ -26,6 +28,12 @@ pub(crate) enum Happening {
     Signed { hit: String, records: Vec<Verified> },
     /// Whether a source of a hit answered.
     Probed { hit: String, source: Source, live: bool },
+    /// What the holder of a copy says it is, as a link.
+    Linked { hit: String, link: Option<String> },
+    /// The link under which a transfer can be fetched as a torrent, if any holder says one.
+    Resolved { transfer: String, link: Option<String> },
+    /// A file that no torrent is of is here.
+    Whole { transfer: String, proof: PlainProof, path: PathBuf },
     /// A transfer's torrent is open, or cannot be.
     Opened { transfer: String, result: Result<TorrentHandle, String> },
     /// All that is wanted of a transfer is here.

@@ -54,6 +54,8 @@ enum Key {
 pub(super) struct Hits {
     by_id: BTreeMap<String, Hit>,
     by_key: BTreeMap<Key, String>,
+    /// Hits that were found to be another.
+    merged: BTreeMap<String, String>,
 }
 
 impl Hits {
@@ -93,13 +95,41 @@ impl Hits {
 
     /// A hit by its id.
     pub(super) fn get(&self, id: &str) -> Option<&Hit> {
-        self.by_id.get(id)
+        self.by_id.get(self.merged.get(id).map_or(id, String::as_str))
+    }
+
+    /// The holder of a copy has said what it is; the hit that it is now part of, if it was another than thought.
+    pub(super) fn learned(&mut self, id: &str, told: Item) -> Option<String> {
+        let hit = self.by_id.get(id).filter(|hit| !contradicts(&hit.item, &told))?;
+        let mut item = hit.item.clone();
+        learn(&mut item, told);
+        let strong = keys(&item);
+        let other = strong.iter().filter_map(|key| self.by_key.get(key)).find(|other| {
+            other.as_str() != id && self.by_id.get(*other).is_some_and(|hit| !contradicts(&hit.item, &item))
+        });
+        if let Some(other) = other.cloned() {
+            let hit = self.by_id.remove(id)?;
+            let into = self.by_id.get_mut(&other)?;
+            learn(&mut into.item, item);
+            into.sources.extend(hit.sources);
+            into.systems.extend(hit.systems);
+            into.probed.extend(hit.probed);
+            self.by_key.values_mut().filter(|of| *of == id).for_each(|of| other.clone_into(of));
+            self.merged.values_mut().filter(|of| *of == id).for_each(|of| other.clone_into(of));
+            self.merged.insert(id.to_owned(), other.clone());
+            return Some(other);
+        }
+        strong.into_iter().for_each(|key| _ = self.by_key.entry(key).or_insert_with(|| id.to_owned()));
+        if let Some(hit) = self.by_id.get_mut(id) {
+            hit.item = item;
+        }
+        None
     }
 
     /// A hit by its id or an unambiguous beginning of it, at least four digits.
     pub(super) fn find(&self, text: &str) -> Option<&Hit> {
         let text = text.to_ascii_lowercase();
-        if let Some(hit) = self.by_id.get(&text) {
+        if let Some(hit) = self.get(&text) {
             return Some(hit);
         }
         let mut like = self.by_id.range(text.clone()..).take_while(|(id, _)| id.starts_with(&text));
@@ -154,6 +184,7 @@ impl Hits {
             hashes: hashes(&hit.item),
             magnet: magnet(&hit.item).map(|magnet| magnet.to_string()),
             perhaps_same: self.perhaps_same(hit),
+            replaces: self.merged.iter().filter(|(_, of)| *of == id).map(|(old, _)| old.clone()).collect(),
             rank: rank(hit, live, words),
             own,
         })
@@ -180,6 +211,7 @@ impl Hits {
         if let Some(id) = oldest {
             self.by_id.remove(&id);
             self.by_key.retain(|_, of| *of != id);
+            self.merged.retain(|_, of| *of != id);
         }
     }
 
@@ -192,7 +224,7 @@ impl Hits {
     }
 }
 
-fn folded(title: &str) -> String {
+pub(super) fn folded(title: &str) -> String {
     title.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
@@ -213,7 +245,7 @@ fn keys(item: &Item) -> Vec<Key> {
 }
 
 /// Whether a hash both have differs, or the size.
-fn contradicts(one: &Item, other: &Item) -> bool {
+pub(super) fn contradicts(one: &Item, other: &Item) -> bool {
     fn differ<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> bool {
         matches!((one, other), (Some(one), Some(other)) if one != other)
     }
@@ -239,12 +271,26 @@ fn learn(known: &mut Item, item: Item) {
 }
 
 /// Whether a hash covers all of it.
-fn is_provable(item: &Item) -> bool {
+pub(super) fn is_provable(item: &Item) -> bool {
     item.root.is_some()
         || item.info_hash.is_some()
         || item.info_hash_v2.is_some()
         || item.sha1.is_some()
         || item.tiger.is_some()
+}
+
+/// What a link says of content.
+pub(super) fn item_of(magnet: &Magnet) -> Item {
+    Item {
+        title: magnet.name.clone().unwrap_or_default(),
+        size: magnet.length.unwrap_or(0),
+        root: None,
+        info_hash: magnet.swarms().next().map(|hash| hash.0),
+        info_hash_v2: magnet.v2.map(|hash| hash.0),
+        sha1: magnet.sha1,
+        tiger: magnet.tiger_tree,
+        ft_hash: None,
+    }
 }
 
 /// Its link, if a link can name it.

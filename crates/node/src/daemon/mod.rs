@@ -28,3 +28,4 @@ mod shelf_report;
 pub(crate) mod system;
 mod transfers;
 pub(crate) mod view;
+mod whole;

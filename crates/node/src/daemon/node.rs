@@ -15,11 +15,12 @@ use crate::text;
 use serde_json::json;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use throng_overlay::discovery;
+use throng_runtime::fetch::PlainProof;
 use throng_wire::metainfo::Metainfo;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -182,6 +183,11 @@ impl Node {
             Happening::Probed { hit, source, live } => {
                 self.searches.on_probed(&hit, (source, live), |item| shelf.has(item));
             }
+            Happening::Linked { hit, link } => {
+                self.searches.on_linked(&hit, link.as_deref(), |item| shelf.has(item));
+            }
+            Happening::Resolved { transfer, link } => self.transfers.on_resolved(&transfer, link),
+            Happening::Whole { transfer, proof, path } => self.on_whole(&transfer, proof, path),
             Happening::Opened { transfer, result } => {
                 let line = self.transfers.on_opened(&transfer, result);
                 line.into_iter().for_each(|line| self.notice(line));
@@ -200,6 +206,17 @@ impl Node {
             if let Some(metainfo) = metainfo {
                 self.shelf.adopt(metainfo, Path::new(&folder));
             }
+        }
+    }
+
+    /// A file without a torrent was fetched: shared onward if it is known to be right.
+    fn on_whole(&mut self, transfer: &str, proof: PlainProof, path: PathBuf) {
+        let Some(name) = self.transfers.on_whole(transfer, proof, &path) else { return };
+        let (name, shown) = (text::line(&name), text::path(&path));
+        self.parts.output.print(format_args!("fetched {name}: {shown}"));
+        self.parts.output.event("fetched", json!({ "id": transfer, "name": name, "path": shown }));
+        if matches!(proof, PlainProof::TigerTree | PlainProof::Sha1) {
+            self.shelf.share(path);
         }
     }
 

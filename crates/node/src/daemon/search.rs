@@ -1,6 +1,6 @@
 //! Searches: every joined system at once, what they find merged into hits, each system on its own time.
 
-use super::common::{Common, unix_time};
+use super::common::{Common, Happening, unix_time};
 use super::hits::{self, Hits, KeptHit};
 use super::probe::Probes;
 use super::record;
@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use throng_overlay::discovery::{Command, Item, Query, Refusal, Source, Ticket};
 use throng_overlay::publication::Verified;
+use throng_wire::magnet::Magnet;
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -33,6 +34,9 @@ const MAX_WORDS: usize = 32;
 const MAX_LENGTH: usize = 400;
 /// Sources of one hit that are asked whether they are there.
 const PROBED: usize = 3;
+/// Holders that are asked what their copy is, in one search, and how long each may take.
+const MOST_LINKED: u32 = 32;
+const LINK_TIME: Duration = Duration::from_secs(5);
 /// What is kept in the home.
 const KIND: &str = "hit";
 
@@ -64,6 +68,8 @@ struct Search {
     /// Signatures and probes under way, by hit.
     proofs: BTreeMap<String, usize>,
     looked_up: BTreeSet<String>,
+    /// Holders asked what their copy is.
+    linked: u32,
 }
 
 /// What a system found for a transfer.
@@ -161,6 +167,7 @@ impl Searches {
             found: BTreeSet::new(),
             proofs: BTreeMap::new(),
             looked_up: BTreeSet::new(),
+            linked: 0,
         };
         if let For::Person(listener) = &search.whom {
             let systems = search.pending.iter().map(|name| String::from(*name)).collect();
@@ -213,7 +220,30 @@ impl Searches {
         {
             begun += 1;
         }
+        if !hits::is_provable(&hit.item) && search.linked < MOST_LINKED {
+            search.linked += 1;
+            ask_link(&self.common, id, source);
+            begun += 1;
+        }
         *search.proofs.entry(id.to_owned()).or_default() += begun;
+    }
+
+    /// What a holder says its copy is: perhaps it is a hit that is known already.
+    pub(super) fn on_linked(&mut self, id: &str, link: Option<&str>, own: impl Fn(&Item) -> bool) {
+        let told = link.and_then(|link| link.parse::<Magnet>().ok()).map(|magnet| hits::item_of(&magnet));
+        let Some(told) = told else { return self.proved(id, false, own) };
+        let into = self.hits.learned(id, told);
+        self.proved(id, into.is_none(), &own);
+        let Some(into) = into else { return };
+        let mine = self.hits.get(&into).is_some_and(|hit| own(&hit.item));
+        let tickets: Vec<Ticket> = self.running.keys().copied().collect();
+        for ticket in tickets {
+            let Some(search) = self.running.get_mut(&ticket) else { continue };
+            if search.found.remove(id) {
+                search.found.insert(into.clone());
+                self.tell(ticket, &into, mine);
+            }
+        }
     }
 
     fn tell(&self, ticket: Ticket, id: &str, own: bool) {
@@ -313,6 +343,19 @@ impl Searches {
             spawn_local(async move { listener.send(done).await });
         }
     }
+}
+
+/// Asks the holder of a copy what it is; told as [`Happening::Linked`].
+fn ask_link(common: &Common, hit: &str, source: &Source) {
+    let system = common.systems.iter().find(|system| system.name() == source.system());
+    let (work, teller, hit) = (system.map(|system| system.magnet(source)), common.teller(), hit.to_owned());
+    spawn_local(async move {
+        let link = match work {
+            Some(work) => tokio::time::timeout(LINK_TIME, work).await.ok().flatten(),
+            None => None,
+        };
+        let _ = teller.send(Happening::Linked { hit, link: link.map(|magnet| magnet.link) });
+    });
 }
 
 /// Who reads too slowly misses what will be told again with the next change.

@@ -106,6 +106,12 @@ impl Shelf {
         self.common.library.adopt(job, metainfo, root, None);
     }
 
+    /// Publishes a file that was fetched without a torrent.
+    pub(super) fn share(&mut self, path: PathBuf) {
+        let job = self.number();
+        self.common.library.publish(job, Wish { path, ..Wish::default() });
+    }
+
     fn number(&mut self) -> u32 {
         self.next += 1;
         self.next

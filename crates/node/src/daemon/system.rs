@@ -40,7 +40,6 @@ pub(crate) trait System {
         None
     }
     /// The magnet link of a copy, if its holder is a node of ours and says one.
-    #[expect(dead_code, reason = "the library comes next")]
     fn magnet(&self, _source: &Source) -> LocalWork<Option<Magnet>> {
         Box::pin(async { None })
     }

@@ -11,6 +11,7 @@ use crate::text;
 use data_encoding::BASE64;
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use throng_overlay::discovery::{Item, Source};
+use throng_runtime::fetch::PlainDownload;
 use throng_runtime::library::Publication;
 use throng_runtime::session::{AddRequest, FileFilter, FileOf, Source as Torrent, State, TorrentHandle};
 use throng_wire::magnet::Magnet;
@@ -37,42 +39,50 @@ const SOURCES: usize = 128;
 
 /// All transfers.
 pub(super) struct Transfers {
-    common: Rc<Common>,
-    all: BTreeMap<String, Transfer>,
+    pub(super) common: Rc<Common>,
+    pub(super) all: BTreeMap<String, Transfer>,
 }
 
 /// One transfer.
-struct Transfer {
-    kept: Kept,
+pub(super) struct Transfer {
+    pub(super) kept: Kept,
     /// What is known of it: from a hit, a link or a torrent.
-    item: Item,
-    torrent: Option<TorrentHandle>,
+    pub(super) item: Item,
+    pub(super) torrent: Option<TorrentHandle>,
+    /// Instead of a torrent, where no holder knows one.
+    pub(super) plain: Option<PlainDownload>,
     /// Sources of other systems and peers that were given to it.
-    used: BTreeSet<Source>,
+    pub(super) used: BTreeSet<Source>,
     /// Sources that wait for the torrent, or for their system.
-    waiting: BTreeSet<Source>,
-    failed: Option<String>,
-    finished: bool,
-    look_at: Instant,
+    pub(super) waiting: BTreeSet<Source>,
+    pub(super) failed: Option<String>,
+    pub(super) finished: bool,
+    pub(super) look_at: Instant,
 }
 
 /// A transfer as it is kept in the home.
-#[derive(Clone, Serialize, Deserialize)]
-struct Kept {
-    id: String,
-    name: String,
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub(super) id: String,
+    pub(super) name: String,
     /// A link, or the bytes of a torrent in base64.
-    magnet: Option<String>,
-    torrent: Option<String>,
-    hit: Option<KeptHit>,
-    folder: PathBuf,
-    only: Vec<String>,
-    peers: Vec<SocketAddr>,
-    started: u64,
-    paused: bool,
+    pub(super) magnet: Option<String>,
+    pub(super) torrent: Option<String>,
+    pub(super) hit: Option<KeptHit>,
+    pub(super) folder: PathBuf,
+    pub(super) only: Vec<String>,
+    pub(super) peers: Vec<SocketAddr>,
+    pub(super) started: u64,
+    pub(super) paused: bool,
     /// It was complete when it was last looked at.
     #[serde(default)]
-    complete: bool,
+    pub(super) complete: bool,
+    /// No holder knew a torrent of it.
+    #[serde(default)]
+    pub(super) plain: bool,
+    /// Where a file without a torrent was put, and how it was found right.
+    #[serde(default)]
+    pub(super) whole: Option<(PathBuf, Proof)>,
 }
 
 /// What may be done with a transfer.
@@ -127,6 +137,8 @@ impl Transfers {
             started: unix_time(),
             paused: false,
             complete: false,
+            plain: false,
+            whole: None,
         };
         let mut sources = BTreeSet::new();
         if let Some(source) = request.source.filter(|_| request.torrent.is_none()) {
@@ -136,7 +148,7 @@ impl Transfers {
             } else {
                 let hit = find(&source).ok_or_else(|| unknown(&source))?;
                 sources = hit.sources.clone();
-                kept.magnet = hits::magnet(&hit.item).map(|magnet| magnet.to_string());
+                kept.magnet = link_of(&hit.item);
                 kept.hit = Some(KeptHit::of(hit));
             }
         }
@@ -155,7 +167,14 @@ impl Transfers {
         Ok(answer)
     }
 
-    fn keep(&self, kept: &Kept) {
+    /// Begins again with what is known now.
+    pub(super) fn start_again(&mut self, kept: Kept, sources: BTreeSet<Source>) -> Result<(), String> {
+        let wanted = wanted(&kept)?;
+        self.start(kept, wanted, sources);
+        Ok(())
+    }
+
+    pub(super) fn keep(&self, kept: &Kept) {
         if let Ok(value) = serde_json::to_vec(kept) {
             self.common.library.keep(KIND, &kept.id, &value, LASTS);
         }
@@ -163,6 +182,7 @@ impl Transfers {
 
     fn start(&mut self, kept: Kept, wanted: Wanted, sources: BTreeSet<Source>) {
         let id = kept.id.clone();
+        let Some(torrent) = wanted.torrent else { return self.start_whole(kept, wanted.item, sources) };
         let failed = std::fs::create_dir_all(&kept.folder)
             .err()
             .map(|error| format!("cannot make the folder {}: {error}", text::path(&kept.folder)));
@@ -176,7 +196,7 @@ impl Transfers {
                 peers: kept.peers.iter().copied().chain(found).filter(may).collect(),
                 only: filter(&kept.only),
                 options: throng_swarm::TorrentOptions { paused: kept.paused, ..Default::default() },
-                ..AddRequest::new(wanted.torrent, &kept.folder)
+                ..AddRequest::new(torrent, &kept.folder)
             };
             let (work, teller) = (self.common.bittorrent.add(request), self.common.teller());
             let transfer = id.clone();
@@ -190,6 +210,7 @@ impl Transfers {
             kept,
             item: wanted.item,
             torrent: None,
+            plain: None,
             used: sources.iter().filter(|source| matches!(source, Source::Swarm(_))).cloned().collect(),
             waiting: sources,
             failed,
@@ -242,7 +263,9 @@ impl Transfers {
     pub(super) fn use_waiting(&mut self, system: Option<&str>) {
         let joined = self.common.joined.borrow().clone();
         for transfer in self.all.values_mut() {
-            let Some(torrent) = &transfer.torrent else { continue };
+            if transfer.torrent.is_none() && transfer.plain.is_none() {
+                continue;
+            }
             let waiting = std::mem::take(&mut transfer.waiting);
             for source in waiting {
                 let name = source.system();
@@ -254,8 +277,10 @@ impl Transfers {
                     transfer.waiting.insert(source);
                     continue;
                 }
-                give(&self.common, torrent, &transfer.item, &source);
-                transfer.used.insert(source);
+                if transfer.may_use(&source) {
+                    transfer.give(&self.common, &source);
+                    transfer.used.insert(source);
+                }
             }
         }
     }
@@ -265,11 +290,7 @@ impl Transfers {
         let Some(transfer) = self.all.get_mut(id) else { return };
         let own = &transfer.item;
         let same_swarm = own.info_hash.is_some() && own.info_hash == item.info_hash;
-        let of_file = |root: [u8; 32]| {
-            // A file of a torrent of several is known by its root once the torrent is.
-            own.root.is_none() && same_swarm && root != [0; 32]
-        };
-        if own.is_same_content(item) || same_swarm || item.root.is_some_and(of_file) {
+        if own.is_same_content(item) || same_swarm || is_perhaps_same(own, item) {
             transfer.waiting.insert(source);
             self.use_waiting(None);
         }
@@ -281,7 +302,8 @@ impl Transfers {
         let mut wanting = Vec::new();
         for (id, transfer) in &mut self.all {
             let open = !transfer.finished && !transfer.kept.paused && transfer.failed.is_none();
-            if open && transfer.torrent.is_some() && now >= transfer.look_at {
+            let begun = transfer.torrent.is_some() || transfer.plain.is_some();
+            if open && begun && now >= transfer.look_at {
                 transfer.look_at = now + LOOK;
                 let name = match transfer.item.title.as_str() {
                     "" => transfer.kept.name.clone(),
@@ -306,6 +328,7 @@ impl Transfers {
         let Some(transfer) = self.all.get_mut(&id) else { return Err(unknown(&id)) };
         if let Act::Remove = act {
             self.common.library.drop_kept(KIND, &id);
+            // A file without a torrent stops with its handle.
             if let Some(torrent) = self.all.remove(&id).and_then(|transfer| transfer.torrent) {
                 self.common.bittorrent.remove(&torrent);
             }
@@ -315,6 +338,7 @@ impl Transfers {
         if let Some(torrent) = &transfer.torrent {
             self.common.bittorrent.session().run(torrent, act == Act::Resume);
         }
+        transfer.plain.iter().for_each(|plain| plain.run(act == Act::Resume));
         let kept = transfer.kept.clone();
         self.keep(&kept);
         Ok(())
@@ -347,14 +371,19 @@ fn unknown(what: &str) -> Refused {
 
 /// What is to be fetched, read.
 struct Wanted {
-    torrent: Torrent,
+    /// `None` if only a file is known, and no torrent of it.
+    torrent: Option<Torrent>,
     item: Item,
 }
 
 impl Wanted {
     /// Eight digits of the swarm's name.
     fn id(&self) -> String {
-        let hash = self.item.info_hash.unwrap_or_default();
+        let item = &self.item;
+        let hash = item.info_hash.or(item.sha1).map(|hash| hash.to_vec());
+        let hash = hash
+            .or(item.tiger.map(|hash| hash.to_vec()))
+            .unwrap_or_else(|| Sha256::digest(format!("{}/{}", item.title, item.size).as_bytes()).to_vec());
         let mut id = data_encoding::HEXLOWER.encode(&hash);
         id.truncate(8);
         id
@@ -375,12 +404,24 @@ fn wanted(kept: &Kept) -> Result<Wanted, String> {
             info_hash_v2: info.hash_v2().map(|hash| hash.0),
             ..Item::default()
         };
-        return Ok(Wanted { torrent: Torrent::Metainfo(Arc::new(metainfo)), item });
+        return Ok(Wanted { torrent: Some(Torrent::Metainfo(Arc::new(metainfo))), item });
     }
-    let link = kept.magnet.as_ref().ok_or("nothing says what to fetch that could be checked")?;
-    let magnet: Magnet = link.parse().map_err(|error: throng_wire::magnet::MagnetError| error.to_string())?;
-    let hash = magnet.swarms().next().ok_or("the link names no swarm (btih or btmh)")?;
     let known = kept.hit.clone().map(|hit| hit.back().item).unwrap_or_default();
+    let Some(link) = &kept.magnet else {
+        if known.size == 0 {
+            return Err("nobody says how large it is; it cannot be fetched".into());
+        }
+        return Ok(Wanted { torrent: None, item: known });
+    };
+    let magnet: Magnet = link.parse().map_err(|error: throng_wire::magnet::MagnetError| error.to_string())?;
+    let Some(hash) = magnet.swarms().next() else {
+        let mut item = hits::item_of(&magnet);
+        item.size = if item.size == 0 { known.size } else { item.size };
+        if item.size == 0 {
+            return Err("the link names no swarm and no length (btih, btmh, or xl)".into());
+        }
+        return Ok(Wanted { torrent: None, item });
+    };
     let item = Item {
         title: magnet.name.clone().unwrap_or(known.title),
         size: magnet.length.unwrap_or(known.size),
@@ -391,25 +432,56 @@ fn wanted(kept: &Kept) -> Result<Wanted, String> {
         tiger: magnet.tiger_tree.or(known.tiger),
         ft_hash: known.ft_hash,
     };
-    Ok(Wanted { torrent: Torrent::Magnet(magnet), item })
+    Ok(Wanted { torrent: Some(Torrent::Magnet(magnet)), item })
 }
 
-/// Gives a torrent a source: a peer of its swarm, or whoever another system found.
-fn give(common: &Common, torrent: &TorrentHandle, item: &Item, source: &Source) {
-    if let Source::Swarm(at) = source {
-        let at = at.socket_addr();
-        if common.bittorrent.may_call(at) {
-            common.bittorrent.session().add_found_peers(torrent, vec![at]);
+/// The link of a hit under which a swarm can be joined; one without a swarm is fetched as a file.
+fn link_of(item: &Item) -> Option<String> {
+    let magnet = hits::magnet(item)?;
+    magnet.swarms().next().is_some().then(|| magnet.to_string())
+}
+
+/// Whether nothing speaks against it, and name and size for it: what comes of it is checked all the same.
+fn is_perhaps_same(own: &Item, other: &Item) -> bool {
+    let (one, two) = (hits::folded(&own.title), hits::folded(&other.title));
+    let named = !one.is_empty() && !two.is_empty() && (one.starts_with(&two) || two.starts_with(&one));
+    hits::is_provable(own)
+        && named
+        && own.size > 0
+        && own.size == other.size
+        && !hits::contradicts(own, other)
+}
+
+impl Transfer {
+    /// Of what nothing can prove, parts of two copies may be of two files: one is enough.
+    fn may_use(&self, source: &Source) -> bool {
+        let of_swarm = matches!(source, Source::Swarm(_));
+        match &self.plain {
+            Some(_) => !of_swarm && (hits::is_provable(&self.item) || self.used.is_empty()),
+            None => true,
         }
-        return;
     }
-    let system = common.systems.iter().find(|system| system.name() == source.system());
-    if let Some(range) = system.and_then(|system| system.source(item, source)) {
-        let file = match item.root {
-            Some(root) => FileOf::Like(root, item.size),
-            None => FileOf::Length(item.size),
-        };
-        common.bittorrent.session().add_source(torrent, file, range);
+
+    /// Uses a source: a peer of its swarm, or whoever another system found.
+    fn give(&self, common: &Common, source: &Source) {
+        let session = common.bittorrent.session();
+        if let (Source::Swarm(at), Some(torrent)) = (source, &self.torrent) {
+            let at = at.socket_addr();
+            if common.bittorrent.may_call(at) {
+                session.add_found_peers(torrent, vec![at]);
+            }
+            return;
+        }
+        let system = common.systems.iter().find(|system| system.name() == source.system());
+        let Some(range) = system.and_then(|system| system.source(&self.item, source)) else { return };
+        match (&self.torrent, &self.plain, self.item.root) {
+            (Some(torrent), _, Some(root)) => {
+                session.add_source(torrent, FileOf::Like(root, self.item.size), range);
+            }
+            (Some(torrent), _, None) => session.add_source(torrent, FileOf::Length(self.item.size), range),
+            (None, Some(plain), _) => plain.add_source(range),
+            (None, None, _) => {}
+        }
     }
 }
 
@@ -427,6 +499,9 @@ fn filter(only: &[String]) -> Option<FileFilter> {
 }
 
 fn report(transfer: &Transfer) -> TransferReport {
+    if transfer.kept.plain || transfer.plain.is_some() {
+        return transfer.whole_report();
+    }
     let kept = &transfer.kept;
     let snapshot = transfer.torrent.as_ref().map(TorrentHandle::snapshot).unwrap_or_default();
     let status = snapshot.status.as_ref();

@@ -4,6 +4,7 @@
 // Helpers of tests are tests: a failed step is a failed test.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod directory;
 mod fetch;
 #[allow(dead_code, reason = "shared with the tests of the node")]
 #[path = "../node/peers.rs"]

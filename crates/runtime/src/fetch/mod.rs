@@ -4,7 +4,13 @@
 //! for: each gives ranges of one file. A download asks many at once through [`RangeSource`] and verifies what comes.
 
 mod desk;
+mod plain;
+mod plan;
 mod source;
+mod store;
+#[cfg(test)]
+mod tests;
 
 pub use desk::{Desk, Order, desk};
+pub use plain::{PlainDownload, PlainProof, PlainSnapshot, PlainSource, PlainState, PlainWish};
 pub use source::{RangeError, RangeSource, Ranging};

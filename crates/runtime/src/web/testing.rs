@@ -17,6 +17,8 @@ pub(crate) enum Manner {
     WholeFiles,
     /// Breaks the connection after so many bytes of an answer.
     BreaksAfter(usize),
+    /// 16 KiB every 20 ms, until the server ends.
+    Slow,
     /// Sends a head and then nothing.
     Stalls,
     /// This status, with `Retry-After: 1`.
@@ -77,14 +79,19 @@ fn serve(stream: &TcpStream, root: &Path, manner: &Manner, (log, over): (&Mutex<
             range = line.strip_prefix("Range: bytes=").map_or(range, str::to_owned);
         }
         log.lock().unwrap().push(format!("{path} {range}"));
-        if answer(stream, &root.join(path), &range, manner).is_none() {
+        if answer(stream, &root.join(path), &range, (manner, over)).is_none() {
             return;
         }
     }
 }
 
 /// `None` if the connection is to end.
-fn answer(mut stream: &TcpStream, path: &PathBuf, range: &str, manner: &Manner) -> Option<()> {
+fn answer(
+    mut stream: &TcpStream,
+    path: &PathBuf,
+    range: &str,
+    (manner, over): (&Manner, &AtomicBool),
+) -> Option<()> {
     match manner {
         Manner::Status(status) => {
             let head = format!("HTTP/1.1 {status} So\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n");
@@ -119,6 +126,16 @@ fn answer(mut stream: &TcpStream, path: &PathBuf, range: &str, manner: &Manner) 
     stream.write_all(head.as_bytes()).ok()?;
     match manner {
         Manner::Stalls => std::thread::park(),
+        Manner::Slow => {
+            for chunk in part.chunks(16 << 10) {
+                if over.load(Ordering::SeqCst) {
+                    return None;
+                }
+                stream.write_all(chunk).ok()?;
+                // It is to be slow; nothing is waited for.
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        }
         Manner::BreaksAfter(most) if part.len() > *most => {
             stream.write_all(&part[..*most]).ok()?;
             return None;

@@ -74,3 +74,20 @@ fn signed_hits_stand_above_all_others() {
     let rank = |id: &str| hits.report(id, &[], false).unwrap().rank;
     assert!(rank(&signed) > rank(&many));
 }
+
+#[test]
+fn a_copy_whose_holder_says_what_it_is_joins_the_hit_it_belongs_to() {
+    let mut hits = Hits::default();
+    let of_swarm = Item { info_hash: Some([4; 20]), sha1: Some([2; 20]), ..item("Moon") };
+    let (known, _) = hits.absorb("chord", of_swarm.clone(), source(1), 0);
+    let (bare, _) = hits.absorb("directory", item("moon.ogg"), source(2), 0);
+    assert_eq!(hits.learned(&bare, of_swarm), Some(known.clone()));
+    let report = hits.report(&known, &[], false).unwrap();
+    assert_eq!((report.sources, report.systems.len(), report.replaces), (2, 2, vec![bare.clone()]));
+    assert_eq!(hits.find(&bare).map(|hit| &hit.id), Some(&known), "its old id still leads to it");
+    let (lone, _) = hits.absorb("directory", item("sun.ogg"), source(3), 0);
+    assert_eq!(hits.learned(&lone, Item { sha1: Some([8; 20]), ..item("") }), None);
+    assert!(hits.report(&lone, &[], false).unwrap().provable);
+    let other_size = Item { size: 8, info_hash: Some([4; 20]), ..Item::default() };
+    assert_eq!(hits.learned(&lone, other_size), None, "a lie that shows is not believed");
+}

@@ -79,6 +79,9 @@ pub(crate) struct HitReport {
     /// Ids of hits of the same name and size whose content may be the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) perhaps_same: Vec<String>,
+    /// Ids of earlier hits that were found to be this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) replaces: Vec<String>,
     /// What hits are sorted by, the highest first.
     pub(crate) rank: f64,
     /// Whether this node publishes it itself.

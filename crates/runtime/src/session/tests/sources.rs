@@ -136,3 +136,45 @@ fn a_source_of_one_file_sends_that_file_and_peers_the_others() {
         });
     }
 }
+
+#[test]
+fn killing_all_sources_of_one_kind_in_the_middle_stops_nothing() {
+    for kill_peers in [true, false] {
+        run(async {
+            let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let metainfo = content(from.path(), Format::Hybrid);
+            // Slow enough to be killed in the middle.
+            let swarm =
+                throng_swarm::Config { upload_limit: Some(1 << 20), ..throng_swarm::Config::default() };
+            let seed = Session::start(SessionConfig { swarm, ..loopback() }).unwrap();
+            let request = AddRequest {
+                read_only: true,
+                ..AddRequest::new(Source::Metainfo(metainfo.clone()), from.path())
+            };
+            seed.add(request).await.unwrap().wait_finished().await.unwrap();
+            let server = WebServer::start(from.path(), Manner::Slow);
+            let mut with_web = (*metainfo).clone();
+            with_web.web_seeds = vec![server.url("")];
+            let session = Session::start(loopback()).unwrap();
+            let peers = vec![seed.local_addr().unwrap()];
+            let request =
+                AddRequest { peers, ..AddRequest::new(Source::Metainfo(Arc::new(with_web)), to.path()) };
+            let torrent = session.add(request).await.unwrap();
+            let both = |snapshot: &Snapshot| {
+                let web: u64 = snapshot.sources.iter().map(|source| source.downloaded).sum();
+                web > 0 && snapshot.status.as_ref().is_some_and(|status| status.downloaded > web)
+            };
+            let middle = until(&torrent, "both kinds", both).await;
+            assert!(!middle.finished);
+            if kill_peers {
+                seed.shutdown().await;
+            } else {
+                drop(server);
+            }
+            until(&torrent, "the end", |snapshot| snapshot.finished).await;
+            assert!(tree(to.path()) == tree(from.path()));
+            session.shutdown().await;
+            seed.shutdown().await;
+        });
+    }
+}
