@@ -11,6 +11,7 @@
 mod case;
 mod control;
 mod everyone;
+mod gtk_gnutella;
 mod matrix;
 mod napster;
 mod wanted;

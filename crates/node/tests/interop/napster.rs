@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ use throng_runtime::fetch::RangeSource as _;
 use throng_runtime::net::socket::Source;
 use throng_runtime::net::{NetConfig, Sockets};
 use tokio::sync::mpsc::{UnboundedReceiver, channel};
+
+use crate::wanted::program;
 
 const PORT: u16 = 8888;
 /// The user without rights, on every Linux.
@@ -35,20 +37,6 @@ impl Drop for OpenNap {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// The program a variable names; `None`, said aloud, if it is not set.
-fn program(variable: &str) -> Option<PathBuf> {
-    let path = std::env::var_os(variable).map(PathBuf::from).or_else(|| {
-        eprintln!("skipped: {variable} names no program");
-        None
-    })?;
-    assert!(path.is_file(), "{variable} is {}, which is no program", path.display());
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: network namespaces need root");
-        return None;
-    }
-    Some(path)
 }
 
 /// Starts it on a host, with its files in a folder.

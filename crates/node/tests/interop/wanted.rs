@@ -1,5 +1,6 @@
 //! What a test needs of the machine, and how many tests may use it at once.
 
+use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use throng_bench::program::{Program, Tracker};
@@ -56,4 +57,18 @@ pub(crate) fn installed(programs: &[&dyn Program], tracker: &dyn Tracker) -> boo
     assert!(!required, "missing: {}", missing.join(", "));
     eprintln!("skipped, missing: {}", missing.join(", "));
     false
+}
+
+/// The program a variable names; `None`, said aloud, if it is not set.
+pub(crate) fn program(variable: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).map(PathBuf::from).or_else(|| {
+        eprintln!("skipped: {variable} names no program");
+        None
+    })?;
+    assert!(path.is_file(), "{variable} is {}, which is no program", path.display());
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: network namespaces need root");
+        return None;
+    }
+    Some(path)
 }
