@@ -7,7 +7,7 @@ use crate::input::Input;
 use throng_machine::probe::{Out, Probe};
 use throng_machine::{ContentId, Endpoint, StreamEnd, StreamId, StreamInput};
 use throng_overlay::directory::client::{
-    Client, Command, Config, Download, DownloadId, Event, Resume, Search, SharedFile,
+    Client, Command, Config, Download, DownloadId, Event, Part, Resume, Search, SharedFile,
 };
 use throng_overlay::discovery::Ticket;
 use throng_wire::napster::Frame;
@@ -125,7 +125,7 @@ impl World {
     fn command(&mut self, input: &mut Input<'_>) {
         let at = server(input);
         let nick = NICKS[input.below(4)].as_bytes().to_vec();
-        self.run(match input.below(12) {
+        self.run(match input.below(13) {
             0..4 => Command::Join(vec![at]),
             4 => Command::Part(at),
             5 => Command::Watch(nick),
@@ -134,6 +134,7 @@ impl World {
             8 => Command::Whois(at, nick),
             9 => Command::Ping(at, nick),
             10 => Command::SetPort(u16::from(input.byte())),
+            11 => Command::Extend(DownloadId(input.below(8) as u32), u64::from(input.byte())),
             _ => Command::CancelDownload(DownloadId(input.below(8) as u32)),
         });
     }
@@ -171,7 +172,9 @@ impl World {
             root: None,
             content: ContentId(20),
             resume,
-            part: None,
+            part: input
+                .one_in(3)
+                .then(|| Part { from: u64::from(input.byte()) % 16, to: u64::from(input.byte()) % 32 }),
             magnet: input.one_in(2),
         })));
     }
