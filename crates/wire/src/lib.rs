@@ -12,4 +12,5 @@ pub mod metainfo;
 pub mod napster;
 pub mod paths;
 pub mod peer;
+pub mod supernode;
 pub mod tracker;

@@ -12,7 +12,7 @@ mod frame;
 mod hash;
 mod item;
 mod message;
-mod number;
+pub(crate) mod number;
 mod push;
 mod search;
 mod session;

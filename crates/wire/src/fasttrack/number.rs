@@ -4,48 +4,48 @@ use super::Error;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// Takes so many bytes off the front.
-pub(super) fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], Error> {
+pub(crate) fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], Error> {
     let (head, tail) = bytes.split_at_checked(count).ok_or(Error::Truncated)?;
     *bytes = tail;
     Ok(head)
 }
 
 /// Takes an array off the front.
-pub(super) fn array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Error> {
+pub(crate) fn array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Error> {
     let (head, tail) = bytes.split_first_chunk().ok_or(Error::Truncated)?;
     *bytes = tail;
     Ok(*head)
 }
 
 /// One byte.
-pub(super) fn u8(bytes: &mut &[u8]) -> Result<u8, Error> {
+pub(crate) fn u8(bytes: &mut &[u8]) -> Result<u8, Error> {
     array::<1>(bytes).map(|[byte]| byte)
 }
 
 /// Two bytes.
-pub(super) fn u16(bytes: &mut &[u8]) -> Result<u16, Error> {
+pub(crate) fn u16(bytes: &mut &[u8]) -> Result<u16, Error> {
     array(bytes).map(u16::from_be_bytes)
 }
 
 /// Four bytes.
-pub(super) fn u32(bytes: &mut &[u8]) -> Result<u32, Error> {
+pub(crate) fn u32(bytes: &mut &[u8]) -> Result<u32, Error> {
     array(bytes).map(u32::from_be_bytes)
 }
 
 /// An IPv4 address and a port.
-pub(super) fn address(bytes: &mut &[u8]) -> Result<SocketAddrV4, Error> {
+pub(crate) fn address(bytes: &mut &[u8]) -> Result<SocketAddrV4, Error> {
     let ip: [u8; 4] = array(bytes)?;
     Ok(SocketAddrV4::new(Ipv4Addr::from(ip), u16(bytes)?))
 }
 
 /// Writes an IPv4 address and a port.
-pub(super) fn put_address(out: &mut Vec<u8>, address: SocketAddrV4) {
+pub(crate) fn put_address(out: &mut Vec<u8>, address: SocketAddrV4) {
     out.extend_from_slice(&address.ip().octets());
     out.extend_from_slice(&address.port().to_be_bytes());
 }
 
 /// Bytes up to the next occurrence of `end`, which is taken too.
-pub(super) fn until<'a>(bytes: &mut &'a [u8], end: u8) -> Result<&'a [u8], Error> {
+pub(crate) fn until<'a>(bytes: &mut &'a [u8], end: u8) -> Result<&'a [u8], Error> {
     let at = bytes.iter().position(|byte| *byte == end).ok_or(Error::Truncated)?;
     let head = take(bytes, at)?;
     take(bytes, 1)?;
@@ -54,7 +54,7 @@ pub(super) fn until<'a>(bytes: &mut &'a [u8], end: u8) -> Result<&'a [u8], Error
 
 /// A base-128 number, most significant group first, at most 64 bits. Longer forms than needed are read: the free
 /// programs do so too.
-pub(super) fn vint(bytes: &mut &[u8]) -> Result<u64, Error> {
+pub(crate) fn vint(bytes: &mut &[u8]) -> Result<u64, Error> {
     let mut value = 0u64;
     loop {
         let byte = u8(bytes)?;
@@ -69,7 +69,7 @@ pub(super) fn vint(bytes: &mut &[u8]) -> Result<u64, Error> {
 }
 
 /// Writes a base-128 number in its shortest form.
-pub(super) fn put_vint(out: &mut Vec<u8>, value: u64) {
+pub(crate) fn put_vint(out: &mut Vec<u8>, value: u64) {
     let groups = (u64::BITS - value.leading_zeros()).div_ceil(7).max(1);
     for group in (0..groups).rev() {
         let more = if group > 0 { 0x80 } else { 0 };
@@ -78,7 +78,7 @@ pub(super) fn put_vint(out: &mut Vec<u8>, value: u64) {
 }
 
 /// Takes a field with its length before it.
-pub(super) fn counted<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], Error> {
+pub(crate) fn counted<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], Error> {
     let length = vint(bytes)?;
     let length = usize::try_from(length).map_err(|_| Error::Length)?;
     if length > bytes.len() {
@@ -88,7 +88,7 @@ pub(super) fn counted<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], Error> {
 }
 
 /// Writes a field with its length before it.
-pub(super) fn put_counted(out: &mut Vec<u8>, field: &[u8]) {
+pub(crate) fn put_counted(out: &mut Vec<u8>, field: &[u8]) {
     put_vint(out, field.len() as u64);
     out.extend_from_slice(field);
 }

@@ -86,7 +86,8 @@ pub struct Terms<'a> {
 }
 
 impl<'a> Terms<'a> {
-    fn take(bytes: &mut &'a [u8]) -> Result<Terms<'a>, Error> {
+    /// Takes a count and that many terms off the front.
+    pub fn take(bytes: &mut &'a [u8]) -> Result<Terms<'a>, Error> {
         let count = u8(bytes)?;
         if usize::from(count) > MAX_TERMS {
             return Err(Error::Length);
@@ -97,6 +98,12 @@ impl<'a> Terms<'a> {
             counted(bytes)?;
         }
         Ok(Terms { count, bytes: &all[..all.len() - bytes.len()] })
+    }
+
+    /// Appends count and terms.
+    pub fn put(&self, out: &mut Vec<u8>) {
+        out.push(self.count);
+        out.extend_from_slice(self.bytes);
     }
 
     /// The terms in order.
@@ -147,8 +154,8 @@ impl<'a> Query<'a> {
         out.extend_from_slice(&[0, 1]);
         out.extend_from_slice(&self.max_results.to_be_bytes());
         out.extend_from_slice(&self.id.to_be_bytes());
-        out.extend_from_slice(&[1, self.realm.0, self.terms.count]);
-        out.extend_from_slice(self.terms.bytes);
+        out.extend_from_slice(&[1, self.realm.0]);
+        self.terms.put(out);
     }
 
     /// Writes terms, for [`Query::terms`]; those beyond the limit or of a field that has no byte are left out.
@@ -179,7 +186,8 @@ pub struct Hit<'a> {
 }
 
 impl<'a> Hit<'a> {
-    fn take(bytes: &mut &'a [u8]) -> Result<Hit<'a>, Error> {
+    /// Takes a hit off the front.
+    pub fn take(bytes: &mut &'a [u8]) -> Result<Hit<'a>, Error> {
         let (at, bandwidth) = (address(bytes)?, u8(bytes)?);
         let user = if bytes.first() == Some(&SAME_USER) {
             take(bytes, 1)?;
@@ -220,6 +228,11 @@ impl<'a> Hits<'a> {
     /// Hits already written by [`Hit::put`].
     pub fn written(count: u16, bytes: &'a [u8]) -> Hits<'a> {
         Hits { count, bytes }
+    }
+
+    /// The bytes of all of them as they came, checked by nobody.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// The hits in order; one that cannot be read is told as an error and ends them.
