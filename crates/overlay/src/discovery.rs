@@ -170,6 +170,8 @@ pub enum Refusal {
     Busy,
     /// The query has no word that can be searched for.
     EmptyQuery,
+    /// The item lacks the hash by which this overlay names files.
+    MissingHash,
 }
 
 #[cfg(test)]

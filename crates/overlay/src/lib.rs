@@ -13,4 +13,5 @@ pub mod host_cache;
 pub mod http;
 pub mod keyword_index;
 pub mod publication;
+pub mod supernode;
 mod timers;

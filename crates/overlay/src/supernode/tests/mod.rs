@@ -1,0 +1,4 @@
+//! Whole networks in the simulator: both roles, links, roles that change, deaths, transfers.
+
+mod network;
+mod scenarios;
