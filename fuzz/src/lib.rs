@@ -11,6 +11,8 @@ mod directory_server;
 mod gnutella;
 mod input;
 pub mod seeds;
+mod supernode_client;
+mod supernode_server;
 mod swarm;
 mod tracker;
 mod transfer;
@@ -19,6 +21,7 @@ pub use chord::chord_machine;
 pub use decoders::chord::chord;
 pub use decoders::content::{bencode, info, magnet, metainfo, paths};
 pub use decoders::gnutella::gnutella;
+pub use decoders::fasttrack::{fasttrack, supernode};
 pub use decoders::hashes::hashes;
 pub use decoders::http::http;
 pub use decoders::napster::napster;
@@ -27,6 +30,8 @@ pub use decoders::tracker::{tracker_http, tracker_udp};
 pub use directory_client::directory_client;
 pub use directory_server::directory_server;
 pub use gnutella::gnutella_servent;
+pub use supernode_client::supernode_client;
+pub use supernode_server::supernode_server;
 pub use swarm::swarm;
 pub use tracker::tracker;
 pub use transfer::transfer;
@@ -35,7 +40,7 @@ pub use transfer::transfer;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 23] = [
+pub const TARGETS: [Target; 27] = [
     ("bencode", bencode),
     ("metainfo", metainfo),
     ("info", info),
@@ -59,4 +64,8 @@ pub const TARGETS: [Target; 23] = [
     ("transfer", transfer),
     ("gnutella", gnutella),
     ("gnutella_servent", gnutella_servent),
+    ("fasttrack", fasttrack),
+    ("supernode", supernode),
+    ("supernode_server", supernode_server),
+    ("supernode_client", supernode_client),
 ];

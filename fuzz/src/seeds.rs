@@ -2,6 +2,7 @@
 
 mod chord;
 mod gnutella;
+mod supernode;
 
 use throng_wire::ids::{InfoHash, InfoHashV1, PeerId};
 use throng_wire::merkle;
@@ -51,6 +52,10 @@ pub fn all() -> Vec<Seed> {
     add("transfer", programs(0x4777, 24, 600));
     add("gnutella", gnutella::seeds());
     add("gnutella_servent", programs(0x6e75, 24, 800));
+    add("fasttrack", supernode::fasttrack());
+    add("supernode", supernode::links());
+    add("supernode_server", programs(0x5afe, 16, 1_500));
+    add("supernode_client", programs(0x0fa5, 16, 900));
     seeds
 }
 

@@ -3,6 +3,7 @@
 pub mod chord;
 pub mod content;
 pub mod gnutella;
+pub mod fasttrack;
 pub mod hashes;
 pub mod http;
 pub mod napster;

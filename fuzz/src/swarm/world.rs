@@ -285,6 +285,9 @@ impl World {
 
     fn on_event(&mut self, event: Event) {
         match event {
+            Event::Fetch { .. } | Event::FetchLess { .. } | Event::SourceShutOut { .. } => {
+                panic!("no source outside the swarm was added")
+            }
             Event::PieceComplete(content, piece) => {
                 let stored = self.stored.get_mut(&content).expect("a torrent of ours");
                 assert!(

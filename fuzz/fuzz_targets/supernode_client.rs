@@ -1,0 +1,4 @@
+//! Hands libFuzzer's inputs to [`throng_fuzz::supernode_client`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| throng_fuzz::supernode_client(data));
