@@ -17,6 +17,7 @@ pub mod ring;
 pub mod session;
 pub mod shelf;
 mod sqlite;
+pub mod supernode;
 pub mod tracker;
 pub mod trackers;
 pub mod web;

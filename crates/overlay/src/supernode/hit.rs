@@ -1,7 +1,7 @@
 //! A hit as this node understands it.
 
-use super::magnet;
-use crate::discovery::Item;
+use super::{endpoint, magnet};
+use crate::discovery::{Item, Source};
 use std::net::{SocketAddr, SocketAddrV4};
 use throng_wire::fasttrack::{self, NodeInfo, TagKind};
 
@@ -39,6 +39,16 @@ impl FoundFile {
         let tag = hit.item.tags.find(TagKind::MAGNET);
         let swarm = tag.and_then(|tag| magnet::read(tag.data, &mut item));
         Some(FoundFile { item, at: hit.at, user: user.to_vec(), supernode, swarm })
+    }
+
+    /// How it is fetched.
+    pub fn source(&self) -> Source {
+        Source::Supernode {
+            at: endpoint(self.at),
+            user: self.user.clone(),
+            supernode: endpoint(self.supernode),
+            firewalled: self.is_firewalled(),
+        }
     }
 
     /// Whether its owner cannot be called: no port, or an address that leads nowhere from elsewhere.

@@ -45,7 +45,7 @@ pub struct Client {
     next_call: Option<Instant>,
     retry: Duration,
     shares: BTreeMap<Ticket, Box<Shared>>,
-    finds: Vec<Box<Find>>,
+    finds: Vec<Find>,
     next_find: u16,
     /// Our address as a supernode sees it.
     seen_as: Option<Ipv4Addr>,

@@ -53,7 +53,7 @@ impl Client {
                 terms.put(&mut bytes);
                 let wanted = u16::try_from(limit).unwrap_or(u16::MAX).clamp(1, self.config.max_hits);
                 self.next_find = self.next_find.wrapping_add(1);
-                self.finds.push(Box::new(Find {
+                self.finds.push(Find {
                     ticket,
                     id: self.next_find,
                     terms: bytes.into(),
@@ -61,7 +61,7 @@ impl Client {
                     wanted,
                     until: cx.now() + timeout,
                     seen: BTreeSet::new(),
-                }));
+                });
                 return self.ask(self.finds.len() - 1, cx);
             }
         };

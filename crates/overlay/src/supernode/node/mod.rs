@@ -3,6 +3,7 @@
 //! It gives each connection to the part whose it is and changes roles (`role`): what is shared stays shared. Files move
 //! by `overlay::http`, which stands beside the node.
 
+mod beside;
 mod role;
 
 use super::command::{Command, Event};

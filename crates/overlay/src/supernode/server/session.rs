@@ -117,8 +117,8 @@ impl Server {
         }
     }
 
-    /// 02. Others are told the address the node comes from, never one that it names: with its port, unless it says
-    /// that it has a private address behind the one we see.
+    /// Who a node is (02): others are told the address it comes from, never one that it names, with its port, unless it
+    /// says that it has a private address behind the one we see.
     fn on_node_info(&mut self, conn: ConnId, info: &NodeInfo<'_>) {
         let Some(from) = self.connections.get(conn).and_then(|connection| v4(connection.from)) else {
             return;
