@@ -20,10 +20,10 @@ pub(crate) use demo::DemoArgs;
 pub(crate) use directory::{DirectoryArgs, LinkTo};
 pub(crate) use gnutella::{Gnutella, GnutellaArgs};
 pub(crate) use member::{DataPort, MemberArgs};
-pub(crate) use node::{Chord, GetArgs, JoinArgs, LeaveArgs, PageArgs, PutArgs, StatusArgs};
+pub(crate) use node::{Chord, GetArgs, JoinArgs, LeaveArgs, PageArgs, PutArgs, StatusArgs, Supernode};
 pub(crate) use simulate::{
     GnutellaMode, GnutellaTopology, GnutellaVictims, RingTable, SimulateChordArgs, SimulateCommand,
-    SimulateDirectoryArgs, SimulateGnutellaArgs, SimulateSwarmArgs,
+    SimulateDirectoryArgs, SimulateGnutellaArgs, SimulateSupernodeArgs, SimulateSwarmArgs,
 };
 pub(crate) use torrent::{CreateArgs, ShowArgs, TorrentCommand, VerifyArgs};
 pub(crate) use transfer::{FetchArgs, NetworkArgs, SeedArgs, TrackerArgs};

@@ -15,7 +15,9 @@ use std::time::Duration;
                         Example: throng join --chord ring.example.org:7117\n\
                         Example: throng join --directory hub.example.org:8888 --directory 192.0.2.7:8888\n\
                         Example: throng join --gnutella ultrapeer\n\
-                        Example: throng join --gnutella 192.0.2.7:7117"
+                        Example: throng join --gnutella 192.0.2.7:7117\n\
+                        Example: throng join --supernode 192.0.2.7:7117\n\
+                        Example: throng join --supernode serve --listen 0.0.0.0:1214"
 )]
 pub(crate) struct JoinArgs {
     /// Where other nodes reach this one, UDP and TCP: IP:PORT, [v6]:PORT or HOST:PORT; port 0 takes any [default:
@@ -30,6 +32,10 @@ pub(crate) struct JoinArgs {
     pub(crate) chord_places: u8,
     #[command(flatten)]
     pub(crate) member: MemberArgs,
+    /// Take part in the network of supernodes (FastTrack): the address of any supernode (may be repeated), or `serve` to
+    /// be one; this node may be asked to become one
+    #[arg(long, value_name = "ADDR|serve")]
+    pub(crate) supernode: Vec<Supernode>,
     /// A tracker that is told of what this node publishes: http, https or udp (may be repeated)
     #[arg(long, value_name = "URL")]
     pub(crate) tracker: Vec<String>,
@@ -131,6 +137,26 @@ impl FromStr for Chord {
     }
 }
 
+/// A way into the network of supernodes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Supernode {
+    /// Be one.
+    Serve,
+    /// Through one.
+    At(Address),
+}
+
+impl FromStr for Supernode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Supernode, String> {
+        if text == "serve" {
+            return Ok(Supernode::Serve);
+        }
+        text.parse().map(Supernode::At).map_err(|_| "write IP:PORT or HOST:PORT, or the word serve".into())
+    }
+}
+
 /// Reads a time span such as `90s`, `15m`, `24h` or `7d`; a bare number is seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || String::from("not a time; write it like 90s, 15m, 24h or 7d");
@@ -164,5 +190,8 @@ mod tests {
         assert_eq!("new".parse(), Ok(Chord::New));
         assert!(matches!("localhost:7117".parse(), Ok(Chord::At(_))));
         assert!("New:".parse::<Chord>().is_err());
+        assert_eq!("serve".parse(), Ok(Supernode::Serve));
+        assert!(matches!("localhost:1214".parse(), Ok(Supernode::At(_))));
+        assert!("Serve".parse::<Supernode>().is_err());
     }
 }

@@ -25,6 +25,7 @@ pub(crate) mod ring;
 mod search;
 mod shelf;
 mod shelf_report;
+pub(crate) mod supernode;
 pub(crate) mod system;
 mod transfers;
 pub(crate) mod view;

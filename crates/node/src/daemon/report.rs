@@ -5,10 +5,12 @@ mod directory;
 mod gnutella;
 mod library;
 mod search;
+mod supernode;
 mod transfer;
 
 pub(crate) use self::directory::{DirectorySession, DirectoryStatus, DirectoryTransfers};
 pub(crate) use self::gnutella::{GnutellaLink, GnutellaStatus, GnutellaTables};
+pub(crate) use self::supernode::{SupernodeStatus, SupernodeTransfers};
 pub(crate) use self::{library::*, search::*, transfer::*};
 
 use data_encoding::BASE64;
@@ -43,6 +45,8 @@ pub(crate) enum SystemStatus {
     Chord(Box<RingStatus>),
     /// Napster's central directories.
     Directory(Box<DirectoryStatus>),
+    /// FastTrack's supernodes and their ordinary nodes.
+    Supernode(Box<SupernodeStatus>),
     /// The swarms.
     Bittorrent(Box<BitTorrentStatus>),
     /// Gnutella's flooded network.

@@ -297,6 +297,7 @@ impl Searches {
                     Refusal::NotJoined => "it has not let this node in yet",
                     Refusal::Busy => "it is busy; try again",
                     Refusal::EmptyQuery => "it has no word to search for in this",
+                    Refusal::MissingHash => "it names files by a hash that this one lacks",
                 }
                 .to_owned()
             });

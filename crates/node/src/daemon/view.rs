@@ -4,7 +4,7 @@ mod gnutella;
 
 use super::report::{
     BitTorrentStatus, DirectorySession, DirectoryStatus, Finger, Neighbour, NodeStatus, Place, RingStatus,
-    Standing, SystemStatus, Traffic,
+    Standing, SupernodeStatus, SystemStatus, Traffic,
 };
 use crate::{text, units};
 use serde_json::{Value, json};
@@ -24,6 +24,7 @@ pub(crate) fn joined(status: &SystemStatus) -> (String, Value) {
             (line, json!({ "system": "chord", "address": ring.address, "id": id, "mode": ring.mode }))
         }
         SystemStatus::Directory(status) => directory_joined(status),
+        SystemStatus::Supernode(status) => supernode_joined(status),
         SystemStatus::Bittorrent(swarms) => {
             let line = format!("bittorrent: ready at {}", swarms.address);
             (line, json!({ "system": "bittorrent", "address": swarms.address }))
@@ -50,6 +51,7 @@ pub(crate) fn status(status: &NodeStatus) -> String {
         match system {
             SystemStatus::Chord(status) => ring(&mut out, status),
             SystemStatus::Directory(status) => directory(&mut out, status),
+            SystemStatus::Supernode(status) => supernode(&mut out, status),
             SystemStatus::Bittorrent(status) => swarms(&mut out, status),
             SystemStatus::Gnutella(status) => gnutella::gnutella(&mut out, status),
             SystemStatus::Unknown => out.push_str("a system that this version does not know\n"),
@@ -60,6 +62,50 @@ pub(crate) fn status(status: &NodeStatus) -> String {
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+fn supernode_joined(status: &SupernodeStatus) -> (String, Value) {
+    let line = match status.supernode {
+        Some(at) => format!("supernode: attached to {at}"),
+        None => format!("supernode: serving at {}", status.address),
+    };
+    let fields = json!({
+        "system": "supernode", "role": status.role, "address": status.address, "supernode": status.supernode,
+    });
+    (line, fields)
+}
+
+fn supernode(out: &mut String, status: &SupernodeStatus) {
+    let standing = standing(status.standing);
+    let _ = match status.supernode {
+        Some(at) => writeln!(
+            out,
+            "supernode: {standing}, an ordinary node of {at}, knows {}, shares {}",
+            units::plural(status.known as u64, "supernode"),
+            units::plural(status.shared as u64, "file"),
+        ),
+        None => writeln!(
+            out,
+            "supernode: {standing}, {} at {}, {} with {} (index {}), {} of about {}",
+            text::line(&status.role),
+            status.address,
+            units::plural(status.ordinary_nodes.into(), "ordinary node"),
+            units::plural(status.files.into(), "file"),
+            units::size(status.index_bytes),
+            units::plural(status.links.into(), "link"),
+            units::plural(status.supernodes.into(), "supernode"),
+        ),
+    };
+    let SupernodeStatus { transfers, .. } = status;
+    let _ = writeln!(
+        out,
+        "  {}, {} waiting, {}",
+        units::plural(transfers.uploads as u64, "upload"),
+        transfers.waiting,
+        units::plural(transfers.downloads as u64, "download"),
+    );
+    carried(out, &status.traffic);
+    counted(out, &status.counters);
 }
 
 fn swarms(out: &mut String, status: &BitTorrentStatus) {

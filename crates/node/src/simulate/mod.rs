@@ -7,6 +7,7 @@ pub mod gnutella;
 pub mod memory;
 pub mod page;
 pub mod plot;
+pub mod supernode;
 pub mod swarm;
 pub mod swarm_host;
 pub mod table;

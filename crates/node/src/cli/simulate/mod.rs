@@ -3,11 +3,13 @@
 mod chord;
 mod directory;
 mod gnutella;
+mod supernode;
 mod swarm;
 
 pub(crate) use chord::{RingTable, SimulateChordArgs};
 pub(crate) use directory::SimulateDirectoryArgs;
 pub(crate) use gnutella::{GnutellaMode, GnutellaTopology, GnutellaVictims, SimulateGnutellaArgs};
+pub(crate) use supernode::SimulateSupernodeArgs;
 pub(crate) use swarm::SimulateSwarmArgs;
 
 use clap::Subcommand;
@@ -23,6 +25,8 @@ pub(crate) enum SimulateCommand {
     Gnutella(SimulateGnutellaArgs),
     /// Napster: directories that know everything, their users, and what is left when a directory dies
     Directory(SimulateDirectoryArgs),
+    /// FastTrack: supernodes that answer for their ordinary nodes and flood among themselves, and what is left when they die
+    Supernode(SimulateSupernodeArgs),
 }
 
 /// Reads a share such as `0.3` or `30%`.

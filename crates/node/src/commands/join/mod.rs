@@ -5,6 +5,7 @@ mod chord;
 mod directory;
 mod gnutella;
 mod place;
+mod supernode;
 
 use super::Context;
 use crate::cli::JoinArgs;
@@ -42,6 +43,7 @@ struct Plan {
     chord: Option<chord::Entry>,
     directories: Vec<Place>,
     gnutella: Option<gnutella::Entry>,
+    supernode: Option<supernode::Entry>,
 }
 
 /// What every system is started with.
@@ -85,13 +87,20 @@ fn plan(args: &JoinArgs, context: &Context) -> Outcome<Plan> {
     let chord = chord::entry(&args.chord, context)?;
     let directories = directory::places(&args.member, context)?;
     let gnutella = gnutella::entry(&args.gnutella, context)?;
-    if chord.is_none() && directories.is_empty() && gnutella.is_none() && args.tracker.is_empty() {
+    let supernode = supernode::entry(&args.supernode, context)?;
+    let nothing = chord.is_none()
+        && directories.is_empty()
+        && gnutella.is_none()
+        && supernode.is_none()
+        && args.tracker.is_empty();
+    if nothing {
         let reason = "say what to join: --chord new starts a ring, --chord ADDR joins that of the node at ADDR, \
                       --directory ADDR joins a directory, --gnutella ADDR links with that servent, --gnutella ultrapeer \
-                      begins a network, --tracker URL announces what you publish to a tracker";
+                      begins a network, --supernode ADDR joins that supernode, --supernode serve is one, \
+                      --tracker URL announces what you publish to a tracker";
         return Err(Failure::Usage(reason.into()));
     }
-    Ok(Plan { chord, directories, gnutella })
+    Ok(Plan { chord, directories, gnutella, supernode })
 }
 
 async fn serve(args: &JoinArgs, plan: Plan, home: &Home, context: &Context) -> Outcome<Ending> {
@@ -141,6 +150,9 @@ fn start(plan: Plan, starting: &Starting<'_>) -> Outcome<Vec<Rc<dyn System>>> {
     }
     if let Some(entry) = plan.gnutella {
         systems.push(gnutella::start(entry, starting)?);
+    }
+    if let Some(entry) = plan.supernode {
+        systems.push(supernode::start(entry, starting)?);
     }
     Ok(systems)
 }

@@ -3,6 +3,7 @@
 mod chord;
 mod directory;
 mod gnutella;
+mod supernode;
 mod swarm;
 
 use super::{Context, block_on};
@@ -22,6 +23,7 @@ pub(crate) fn run(command: &SimulateCommand, context: &Context) -> Outcome {
         SimulateCommand::Chord(args) => chord::run(args, context),
         SimulateCommand::Gnutella(args) => gnutella::run(args, context),
         SimulateCommand::Directory(args) => directory::run(args, context),
+        SimulateCommand::Supernode(args) => supernode::run(args, context),
     }
 }
 

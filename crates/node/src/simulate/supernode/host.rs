@@ -1,0 +1,111 @@
+//! A simulated host: one node, what it shares, and what it tells the run.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+use throng_machine::{Endpoint, Instant, SplitMix64};
+use throng_overlay::discovery::{Item, Ticket};
+use throng_overlay::supernode::{Command, Event, Node};
+use throng_sim::{App, HostIo};
+
+/// The port of every simulated host.
+pub const PORT: u16 = 1_214;
+/// Hosts come within this time, so that the first seconds are not one burst.
+const ARRIVALS: Duration = Duration::from_secs(20);
+
+/// A search of a node.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The FTHash of the file that ought to be found.
+    pub target: [u8; 20],
+    /// When it was asked.
+    pub at: Instant,
+    /// When the target came.
+    pub found: Option<Instant>,
+    /// Hits in all.
+    pub hits: u32,
+}
+
+/// What all hosts write their results into.
+#[derive(Default, Debug)]
+pub struct Book {
+    /// By ticket.
+    pub asked: BTreeMap<u32, Asked>,
+    /// Since when each ordinary node has been attached, by host number.
+    pub attached: Vec<Option<Instant>>,
+    /// Files told to supernodes since the start.
+    pub told: u64,
+}
+
+/// One host.
+pub struct NodeHost {
+    node: Node,
+    /// The addresses it begins with.
+    known: Vec<Endpoint>,
+    titles: Vec<String>,
+    book: Rc<RefCell<Book>>,
+}
+
+impl NodeHost {
+    /// A host of a node that knows others and shares files.
+    pub fn new(node: Node, known: Vec<Endpoint>, titles: Vec<String>, book: Rc<RefCell<Book>>) -> NodeHost {
+        NodeHost { node, known, titles, book }
+    }
+
+    /// Its node.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+}
+
+/// The FTHash that a file of that title has in a simulation.
+pub fn hash_of(title: &str) -> [u8; 20] {
+    use throng_machine::Entropy as _;
+    let seed = title.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let mut hash = [0; 20];
+    SplitMix64::new(seed).fill(&mut hash);
+    hash
+}
+
+impl App for NodeHost {
+    type Machine = Node;
+
+    fn machine(&mut self) -> &mut Node {
+        &mut self.node
+    }
+
+    fn on_start(&mut self, io: &mut HostIo<'_, Self>) {
+        for (number, title) in (0u32..).zip(std::mem::take(&mut self.titles)) {
+            let ft_hash = Some(hash_of(&title));
+            let item = Item { title, size: 4 << 20, ft_hash, ..Item::default() };
+            io.command(Command::Publish(Ticket(number), item, None));
+        }
+        let delay = match self.node.server() {
+            Some(_) => Duration::ZERO,
+            None => Duration::from_micros(u64::from(io.rng().below(ARRIVALS.as_micros() as u32))),
+        };
+        io.command_after(delay, Command::Join(std::mem::take(&mut self.known)));
+    }
+
+    fn on_event(&mut self, event: Event, io: &mut HostIo<'_, Self>) {
+        let (host, now) = (io.host().0 as usize, io.now());
+        let mut book = self.book.borrow_mut();
+        match event {
+            Event::Joined(Some(_)) if self.node.server().is_none() => book.attached[host] = Some(now),
+            Event::Lost(_) => book.attached[host] = None,
+            Event::Published(_) => book.told += 1,
+            Event::Found(ticket, file) => {
+                if let Some(asked) = book.asked.get_mut(&ticket.0) {
+                    asked.hits += 1;
+                    if file.item.ft_hash == Some(asked.target) {
+                        asked.found.get_or_insert(now);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
