@@ -111,6 +111,7 @@ pub(super) struct Live {
     pub(super) queries: Budget,
     pub(super) pushes: Budget,
     pub(super) pings: Budget,
+    pub(super) alive: Budget,
     pub(super) duplicates: DuplicateMeter,
     /// Faults that are spared up to a number.
     pub(super) faults: BTreeMap<Violation, u32>,
@@ -179,6 +180,7 @@ impl Live {
             queries: Budget::default(),
             pushes: Budget::default(),
             pings: Budget::default(),
+            alive: Budget::default(),
             duplicates: DuplicateMeter::default(),
             faults: BTreeMap::new(),
             table: None,

@@ -57,12 +57,13 @@ impl Servent {
         let now = cx.now();
         let Some(live) = self.live_mut(stream) else { return };
         let is_alive = header.ttl <= 1 && header.hops == 0;
-        let (burst, every) = match (is_alive, live.is_leaf()) {
-            (true, _) => ALIVE,
-            (false, true) => BY_LEAF,
-            (false, false) => OTHERS,
+        // Each has a purse of its own: whoever asks for others may at once ask whether we live.
+        let (burst, every) = if live.is_leaf() { BY_LEAF } else { OTHERS };
+        let may = match is_alive {
+            true => live.alive.spend(ALIVE.0, ALIVE.1, now),
+            false => live.pings.spend(burst, every, now),
         };
-        if !live.pings.spend(burst, every, now) {
+        if !may {
             return;
         }
         let wants = ping.wants_addresses().is_some();

@@ -23,7 +23,7 @@ const ARRIVALS: Duration = Duration::from_secs(20);
 /// How long the network may take to form, and to heal.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Route tables spread within this: a leaf's to its ultrapeer, then the ultrapeer's to others.
-const TABLES: Duration = Duration::from_secs(150);
+const TABLES: Duration = Duration::from_secs(80);
 /// A search is over after this at the latest; dynamic queries take their time.
 const SEARCH: Duration = Duration::from_secs(240);
 /// Between two searches.
@@ -206,13 +206,14 @@ impl GnutellaPlan {
             hosts,
             ..Limits::default()
         };
-        let timing = Timing { handshake: Duration::from_secs(10), ..Timing::default() };
+        let seconds = Duration::from_secs;
+        let timing = Timing { handshake: seconds(10), tables: seconds(30), ..Timing::default() };
         Arc::new(Config {
             agent: String::new(),
             role: RoleChoice::Fixed(role),
             deflate: false,
             dynamic: self.mode == Mode::Dynamic,
-            table_bits: (10, 16),
+            table_bits: (10, 15),
             limits,
             timing,
             ..Config::default()

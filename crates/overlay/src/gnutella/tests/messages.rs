@@ -108,6 +108,16 @@ fn a_ping_of_one_hop_is_answered_at_once_and_a_silent_link_is_pinged_and_let_go(
 }
 
 #[test]
+fn one_who_asks_for_others_is_still_told_that_we_live() {
+    let mut bench = Bench::new(Role::Ultrapeer);
+    let (leaf, _) = bench.linked(host(2), LEAF);
+    for ttl in [4, 1, 1, 1] {
+        let outs = bench.hear(leaf, header(Kind::Ping, 9, ttl, 0), &[]);
+        assert_eq!(of_kind(&outs, leaf, Kind::Pong).len(), 1, "TTL {ttl}");
+    }
+}
+
+#[test]
 fn pongs_are_kept_and_told_to_others_who_ask() {
     let mut bench = Bench::new(Role::Ultrapeer);
     let (stream, _) = bench.linked(host(2), ULTRAPEER);

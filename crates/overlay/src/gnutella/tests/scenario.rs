@@ -98,6 +98,20 @@ fn leaves_find_each_others_files_by_words_and_by_hash_through_deflated_links() {
 }
 
 #[test]
+fn links_of_leaves_stay_as_long_as_both_ends_live() {
+    let (net, gone) = twice(|| {
+        let mut net = Net::new(6);
+        let hosts = two_tier(&mut net, &Config::default(), (3, 6));
+        net.run(300);
+        let gone = hosts.iter().flat_map(|host| &net.sim.app(*host).events);
+        let gone = gone.filter(|(_, event)| matches!(event, Event::Unlinked { .. })).count();
+        (net, gone)
+    });
+    assert_eq!(gone, 0);
+    assert_eq!(net.servent(HostId(5)).links(Role::Ultrapeer), 3);
+}
+
+#[test]
 fn queries_reach_only_leaves_whose_words_match_and_few_ultrapeers() {
     let (net, counted) = twice(|| {
         let mut net = Net::new(3);
