@@ -10,10 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use throng_overlay::discovery::{Item, Source};
 use throng_overlay::publication::Verified;
 use throng_wire::ids::{InfoHashV1, InfoHashV2};
-use throng_wire::magnet::Magnet;
+use throng_wire::magnet::{Magnet, PeerAddress};
 
 /// Hits kept; the oldest goes when another comes.
 const MOST: usize = 10_000;
+/// Peers taken of one link of a stranger.
+const PEERS: usize = 4;
 /// Sources kept of one hit.
 const SOURCES: usize = 64;
 /// Digits of an id.
@@ -124,6 +126,14 @@ impl Hits {
             hit.item = item;
         }
         None
+    }
+
+    /// More places of a hit, as a holder of it says.
+    pub(super) fn add_sources(&mut self, id: &str, sources: Vec<Source>) {
+        if let Some(hit) = self.by_id.get_mut(id) {
+            let room = SOURCES.saturating_sub(hit.sources.len());
+            hit.sources.extend(sources.into_iter().take(room));
+        }
     }
 
     /// A hit by its id or an unambiguous beginning of it, at least four digits.
@@ -291,6 +301,15 @@ pub(super) fn item_of(magnet: &Magnet) -> Item {
         tiger: magnet.tiger_tree,
         ft_hash: None,
     }
+}
+
+/// Peers that a link names by address, a few.
+pub(super) fn peers_of(magnet: &Magnet) -> impl Iterator<Item = std::net::SocketAddr> {
+    let sockets = magnet.peers.iter().filter_map(|peer| match peer {
+        PeerAddress::Socket(at) => Some(*at),
+        PeerAddress::Host(..) => None,
+    });
+    sockets.take(PEERS)
 }
 
 /// Its link, if a link can name it.

@@ -228,6 +228,7 @@ impl Node {
         if self.searches.is_waited_for() {
             self.searches.sweep();
         }
+        self.transfers.give_up_torrents();
         for (transfer, title) in self.transfers.want_sources() {
             self.searches.begin_for(&transfer, &title);
         }

@@ -230,9 +230,12 @@ impl Searches {
 
     /// What a holder says its copy is: perhaps it is a hit that is known already.
     pub(super) fn on_linked(&mut self, id: &str, link: Option<&str>, own: impl Fn(&Item) -> bool) {
-        let told = link.and_then(|link| link.parse::<Magnet>().ok()).map(|magnet| hits::item_of(&magnet));
+        let told = link.and_then(|link| link.parse::<Magnet>().ok());
         let Some(told) = told else { return self.proved(id, false, own) };
-        let into = self.hits.learned(id, told);
+        let peers = hits::peers_of(&told).filter(|at| self.common.bittorrent.may_call(*at));
+        let peers: Vec<Source> = peers.map(|at| Source::Swarm(at.into())).collect();
+        let into = self.hits.learned(id, hits::item_of(&told));
+        self.hits.add_sources(into.as_deref().unwrap_or(id), peers);
         self.proved(id, into.is_none(), &own);
         let Some(into) = into else { return };
         let mine = self.hits.get(&into).is_some_and(|hit| own(&hit.item));

@@ -58,6 +58,8 @@ pub(super) struct Transfer {
     pub(super) failed: Option<String>,
     pub(super) finished: bool,
     pub(super) look_at: Instant,
+    /// When its torrent was opened.
+    pub(super) opened: Option<Instant>,
 }
 
 /// A transfer as it is kept in the home.
@@ -188,8 +190,11 @@ impl Transfers {
             .map(|error| format!("cannot make the folder {}: {error}", text::path(&kept.folder)));
         if failed.is_none() {
             let may = |at: &SocketAddr| kept.peers.contains(at) || self.common.bittorrent.may_call(*at);
+            // A node of ours has all its systems behind one port.
             let found = sources.iter().filter_map(|source| match source {
-                Source::Swarm(at) => Some(at.socket_addr()),
+                Source::Swarm(at)
+                | Source::Gnutella { at, firewalled: false, .. }
+                | Source::Supernode { at, firewalled: false, .. } => Some(at.socket_addr()),
                 _ => None,
             });
             let request = AddRequest {
@@ -215,6 +220,7 @@ impl Transfers {
             waiting: sources,
             failed,
             look_at: Instant::now(),
+            opened: None,
         };
         self.all.insert(id, transfer);
     }
@@ -227,6 +233,7 @@ impl Transfers {
         match result {
             Ok(torrent) => {
                 transfer.torrent = Some(torrent.clone());
+                transfer.opened = Some(Instant::now());
                 let (teller, session) = (self.common.teller(), self.common.bittorrent.session().clone());
                 let (id, mut watched) = (id.to_owned(), torrent);
                 spawn_local(async move {
@@ -414,9 +421,10 @@ fn wanted(kept: &Kept) -> Result<Wanted, String> {
         return Ok(Wanted { torrent: None, item: known });
     };
     let magnet: Magnet = link.parse().map_err(|error: throng_wire::magnet::MagnetError| error.to_string())?;
-    let Some(hash) = magnet.swarms().next() else {
+    let Some(hash) = magnet.swarms().next().filter(|_| !kept.plain) else {
         let mut item = hits::item_of(&magnet);
         item.size = if item.size == 0 { known.size } else { item.size };
+        (item.sha1, item.tiger) = (item.sha1.or(known.sha1), item.tiger.or(known.tiger));
         if item.size == 0 {
             return Err("the link names no swarm and no length (btih, btmh, or xl)".into());
         }

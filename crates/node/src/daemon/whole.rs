@@ -2,6 +2,7 @@
 //! the file is fetched as a torrent after all.
 
 use super::common::{Common, Happening};
+use super::hits;
 use super::report::{Proof, SourceLine, TransferReport, TransferState};
 use super::transfers::{Kept, Transfer, Transfers};
 use crate::text;
@@ -10,10 +11,13 @@ use std::path::Path;
 use std::time::Duration;
 use throng_overlay::discovery::{Item, Source};
 use throng_runtime::fetch::{PlainDownload, PlainProof, PlainSnapshot, PlainState, PlainWish};
-use throng_wire::magnet::Magnet;
+use throng_runtime::session::State;
+use throng_wire::magnet::{Magnet, PeerAddress};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
 
+/// A torrent may look so long for a peer that knows what is in it, if others have the file.
+const LONELY: Duration = Duration::from_secs(12);
 /// Holders asked for a link, and how long each may take.
 const ASKED: usize = 4;
 const LINK_TIME: Duration = Duration::from_secs(5);
@@ -33,6 +37,7 @@ impl Transfers {
             failed: None,
             finished,
             look_at: Instant::now(),
+            opened: None,
         };
         self.all.insert(id.clone(), transfer);
         if finished {
@@ -68,6 +73,7 @@ impl Transfers {
 
     /// Holders have said whether they know a torrent.
     pub(super) fn on_resolved(&mut self, id: &str, link: Option<String>) {
+        let link = link.and_then(|link| self.safe(&link));
         let Some(transfer) = self.all.get_mut(id) else { return };
         let Some(link) = link else {
             transfer.kept.plain = true;
@@ -85,6 +91,14 @@ impl Transfers {
         }
     }
 
+    /// A stranger's link, with only those peers that a stranger may make us call.
+    fn safe(&self, link: &str) -> Option<String> {
+        let magnet: Magnet = link.parse().ok()?;
+        let may = |at: &std::net::SocketAddr| self.common.bittorrent.may_call(*at);
+        let peers = hits::peers_of(&magnet).filter(may).map(PeerAddress::Socket).collect();
+        Some(Magnet { peers, ..magnet }.to_string())
+    }
+
     fn begin_whole(&mut self, id: &str) {
         let Some(transfer) = self.all.get_mut(id) else { return };
         let Item { size, sha1, tiger, ft_hash, .. } = transfer.item;
@@ -98,6 +112,32 @@ impl Transfers {
             Err(error) => transfer.failed = Some(format!("cannot start: {error}")),
         }
         self.use_waiting(None);
+    }
+
+    /// Torrents that nobody can say the content of, while others have the file: fetched as a file after all.
+    pub(super) fn give_up_torrents(&mut self) {
+        let stuck = |transfer: &&Transfer| {
+            let (Some(torrent), Some(opened)) = (&transfer.torrent, transfer.opened) else { return false };
+            let others = transfer.used.iter().any(|source| !matches!(source, Source::Swarm(_)));
+            let whole =
+                transfer.item.size > 0 && (transfer.item.sha1.is_some() || transfer.item.tiger.is_some());
+            let snapshot = torrent.snapshot();
+            let alone = snapshot.status.is_none_or(|status| status.peers.0 == 0);
+            others && whole && alone && snapshot.state == State::FetchingMetadata && opened.elapsed() > LONELY
+        };
+        let ids: Vec<String> =
+            self.all.values().filter(stuck).map(|transfer| transfer.kept.id.clone()).collect();
+        for id in ids {
+            let Some(transfer) = self.all.get_mut(&id) else { continue };
+            if let Some(torrent) = transfer.torrent.take() {
+                self.common.bittorrent.remove(&torrent);
+            }
+            transfer.waiting.extend(std::mem::take(&mut transfer.used));
+            transfer.kept.plain = true;
+            let kept = transfer.kept.clone();
+            self.keep(&kept);
+            self.begin_whole(&id);
+        }
     }
 
     /// A file is here; whether it is known to be right.
@@ -146,6 +186,7 @@ impl From<Item> for Transfer {
             failed: None,
             finished: false,
             look_at: Instant::now(),
+            opened: None,
         }
     }
 }
