@@ -54,6 +54,9 @@ pub enum Command {
     SourceReady(ContentId, SourceId),
     /// What a source was asked for will not come; it is not to be asked before it is ready.
     SourceFailed(ContentId, SourceId),
+    /// Runs of pieces that somebody waits for, the most urgent first, in place of those before; none if empty. At most 32
+    /// runs count.
+    Prioritise(ContentId, Vec<Range<u32>>),
     /// Say goodbye: trackers are told `stopped`, peers closed.
     Shutdown,
 }

@@ -317,6 +317,9 @@ impl Machine for Swarm {
             Command::SetWanted(content, bits) => {
                 self.with(content, cx, |t, shared, cx| t.set_wanted(&bits, shared, cx));
             }
+            Command::Prioritise(content, runs) => {
+                self.with(content, cx, |t, shared, cx| t.prioritise(runs, shared, cx));
+            }
             Command::AddSource(content, source, pieces) => {
                 self.with(content, cx, |t, shared, cx| t.add_source(source, pieces, shared, cx));
             }

@@ -6,6 +6,7 @@ mod hostile;
 mod metadata;
 mod requests;
 mod sources;
+mod urgent;
 
 use crate::{AddTorrent, Command, Config, Event, PeerSource, SourceId, Swarm, TorrentOptions};
 use std::sync::Arc;

@@ -49,6 +49,8 @@ pub(super) struct Content {
     pub(super) unsaved: bool,
     /// The resume state is being saved.
     pub(super) saving: bool,
+    /// What is stored is being verified again.
+    pub(super) recheck: Option<Arc<Progress>>,
     pub(super) snapshot: Snapshot,
     pub(super) publish: watch::Sender<Snapshot>,
 }
@@ -65,14 +67,24 @@ impl Content {
         self.publish.send_replace(self.snapshot.clone());
     }
 
+    /// Ends checks that are under way.
+    pub(super) fn cancel(&self) {
+        let checks = std::iter::once(&self.progress).chain(&self.recheck);
+        checks.for_each(|progress| progress.cancel.store(true, Ordering::Relaxed));
+    }
+
     fn state(&self) -> State {
+        let checking = |progress: &Progress| State::Checking {
+            done: progress.done.load(Ordering::Relaxed),
+            total: progress.total.load(Ordering::Relaxed),
+        };
+        if let (Stage::Running, Some(recheck)) = (&self.stage, &self.recheck) {
+            return checking(recheck);
+        }
         match &self.stage {
             Stage::Failed(reason) => State::Failed(reason.clone()),
             Stage::Opening(_) => State::Opening,
-            Stage::Checking => State::Checking {
-                done: self.progress.done.load(Ordering::Relaxed),
-                total: self.progress.total.load(Ordering::Relaxed),
-            },
+            Stage::Checking => checking(&self.progress),
             _ if self.stopped => State::Paused(String::from("stopped")),
             Stage::Metadata => State::FetchingMetadata,
             Stage::Running => match &self.trouble {

@@ -138,6 +138,11 @@ impl Glue {
                     of.unsaved |= !saved;
                 }
             }
+            Note::Verify(content) => self.on_verify(content),
+            Note::Reverified(content, lost) => self.on_reverified(content, &lost, commands),
+            Note::Prioritise(content, runs) => commands.push(Command::Prioritise(content, runs)),
+            // Who asked may have gone.
+            Note::Storage(content, reply) => _ = reply.send(self.assembly.storage(content).cloned()),
             Note::Hashed => self.on_hashed(commands),
             Note::Unreadable(extent, error) => self.on_unreadable(extent, &error, commands),
             Note::Probed(content, result) => self.on_probed(content, result, commands),
@@ -186,6 +191,7 @@ impl Glue {
             stopped: request.options.paused,
             unsaved: false,
             saving: false,
+            recheck: None,
             snapshot: Snapshot { name, ..Snapshot::default() },
             publish,
         };
@@ -323,7 +329,7 @@ impl Glue {
 
     fn on_remove(&mut self, content: ContentId, commands: &mut Vec<Command>) {
         if let Some(of) = self.contents.remove(&content) {
-            of.progress.cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+            of.cancel();
             if let Some(storage) = self.assembly.remove(content) {
                 self.save(content, storage, true);
             }

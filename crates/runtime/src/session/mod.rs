@@ -7,6 +7,8 @@ mod content;
 mod glue;
 mod journal;
 mod open;
+mod reader;
+mod recheck;
 mod request;
 mod run;
 mod snapshot;
@@ -15,6 +17,7 @@ mod sources;
 mod tests;
 mod trouble;
 
+pub use reader::FileReader;
 pub use request::{AddRequest, FileFilter, Source};
 pub use snapshot::{Notice, Snapshot, SourceReport, State};
 pub use sources::FileOf;
@@ -22,10 +25,13 @@ pub use sources::FileOf;
 use crate::fetch::RangeSource;
 use crate::hashing::AssemblyOptions;
 use crate::net::socket;
+use crate::storage::Storage;
+use reader::Readers;
 use request::Note;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -74,6 +80,7 @@ impl Default for SessionConfig {
 pub struct Session {
     notes: mpsc::UnboundedSender<Note>,
     local_addr: Option<SocketAddr>,
+    readers: Arc<Readers>,
     _thread: Arc<Ender>,
 }
 
@@ -108,7 +115,7 @@ impl Session {
         let ended = || io::Error::other("the network thread ended early");
         let local_addr = started.recv().map_err(|_| ended())??;
         let ender = Arc::new(Ender { notes: notes.clone(), thread: Some(thread) });
-        Ok(Session { notes, local_addr, _thread: ender })
+        Ok(Session { notes, local_addr, readers: Arc::default(), _thread: ender })
     }
 
     /// Where we listen.
@@ -167,6 +174,24 @@ impl Session {
     /// torrent only the pieces within the file can be asked of it.
     pub fn add_source(&self, torrent: &TorrentHandle, file: FileOf, source: Box<dyn RangeSource>) {
         let _ = self.notes.send(Note::AddSource(torrent.content, file, source));
+    }
+
+    /// Verifies again all that is stored, while the torrent goes on; what is damaged is fetched again. Snapshots say
+    /// [`State::Checking`] meanwhile, and a notice tells what came of it.
+    pub fn verify(&self, torrent: &TorrentHandle) {
+        let _ = self.notes.send(Note::Verify(torrent.content));
+    }
+
+    /// Fetches these runs of pieces before all others, the first the most urgent; they replace those named before.
+    pub fn prioritise(&self, torrent: &TorrentHandle, runs: Vec<Range<u32>>) {
+        let _ = self.notes.send(Note::Prioritise(torrent.content, runs));
+    }
+
+    /// The torrent's storage, to be read from; `None` while it is not open yet, and once it was removed.
+    pub async fn storage(&self, torrent: &TorrentHandle) -> Option<Arc<Storage>> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.notes.send(Note::Storage(torrent.content, reply));
+        answer.await.ok().flatten()
     }
 
     /// The peers of a torrent; empty once the session has ended.

@@ -4,10 +4,11 @@ use super::Snapshot;
 use super::open::Opened;
 use super::sources::{Ended, FileOf, Go};
 use crate::fetch::RangeSource;
-use crate::storage::{FileMap, StorageError};
+use crate::storage::{FileMap, Storage, StorageError};
 use bytes::Bytes;
 use std::fmt;
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use throng_machine::{ContentId, Endpoint, Extent};
@@ -91,6 +92,14 @@ pub(super) enum Note {
     },
     /// A peer has connected to a port that others share.
     Connection(TcpStream, SocketAddr),
+    /// Verify again what is stored.
+    Verify(ContentId),
+    /// What is stored was verified again; these pieces were not right.
+    Reverified(ContentId, Vec<u32>),
+    /// Runs of pieces that somebody waits for.
+    Prioritise(ContentId, Vec<Range<u32>>),
+    /// The open storage, if it is open.
+    Storage(ContentId, oneshot::Sender<Option<Arc<Storage>>>),
     Peers(ContentId, oneshot::Sender<Vec<PeerStatus>>),
     Shutdown(Option<oneshot::Sender<()>>),
     /// A host name of a peer was found.

@@ -13,7 +13,6 @@ use crate::net::{Driver, NetConfig, Sockets};
 use crate::trackers::Trackers;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use throng_machine::{ContentId, Entropy};
 use throng_swarm::{Command, Config, SourceId, Swarm};
@@ -178,9 +177,8 @@ fn publish(driver: &Driver<Glue>) {
 
 /// Lets trackers hear of the end for a bounded time, and pieces that are whole reach the disk.
 async fn end(driver: &Driver<Glue>, mut inbox: UnboundedReceiver<Note>, farewell: Duration) {
-    let cancel = |of: &Content| of.progress.cancel.store(true, Ordering::Relaxed);
     driver.with_app(|glue, commands| {
-        glue.contents.values().for_each(cancel);
+        glue.contents.values().for_each(Content::cancel);
         commands.push(Command::Shutdown);
     });
     let deadline = Instant::now() + farewell;

@@ -9,6 +9,7 @@ use throng_machine::{Entropy, SplitMix64};
 use throng_wire::magnet::Magnet;
 use throng_wire::metainfo::{Format, Metainfo, Options};
 
+mod readers;
 mod sources;
 mod trackers;
 mod trouble;

@@ -28,10 +28,12 @@ use crate::hashing::{Expected, PieceHasher};
 use std::fs::File;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use throng_wire::ids::PieceIndex;
 use throng_wire::merkle::Hash;
 use throng_wire::metainfo::{Metainfo, MetainfoError, PieceLayers};
+use tokio::sync::Notify;
 
 /// Bytes read at once where a piece is read to be hashed: fits a core's second-level cache beside other things.
 pub(crate) const READ_CHUNK: usize = 256 * 1024;
@@ -44,6 +46,8 @@ pub struct Storage {
     /// Piece layers fetched from peers after the metainfo came (BEP 52).
     layers: RwLock<PieceLayers>,
     stored: AtomicBitmap,
+    /// Wakes those who wait for a piece.
+    news: Notify,
     suspect: AtomicBitmap,
     /// The last failure, so that it is known what to try.
     failure: Mutex<Option<recovery::Failure>>,
@@ -75,6 +79,7 @@ impl Storage {
             layers: RwLock::new(metainfo.layers.clone()),
             metainfo,
             stored: AtomicBitmap::new(pieces),
+            news: Notify::new(),
             suspect: AtomicBitmap::new(pieces),
             failure: Mutex::new(None),
         };
@@ -159,6 +164,7 @@ impl Storage {
         self.files.write(offset, parts).inspect_err(|error| self.remember(error))?;
         self.suspect.remove(piece);
         self.stored.insert(piece);
+        self.news.notify_waiters();
         Ok(())
     }
 
@@ -172,6 +178,20 @@ impl Storage {
     pub fn confirm(&self, piece: u32) {
         self.stored.insert(piece);
         self.suspect.remove(piece);
+        self.news.notify_waiters();
+    }
+
+    /// Waits until a piece is stored.
+    pub async fn until_stored(&self, piece: u32) {
+        loop {
+            let mut news = pin!(self.news.notified());
+            // Before looking, so that none comes between.
+            news.as_mut().enable();
+            if self.stored.contains(piece) {
+                return;
+            }
+            news.await;
+        }
     }
 
     /// Counts a piece as not stored.

@@ -1,4 +1,4 @@
-//! Choosing what to ask for: finish what is begun, then the rarest piece, then endgame (BEP 3).
+//! Choosing what to ask for: what somebody waits for, finish what is begun, then the rarest piece, then endgame (BEP 3).
 
 use super::Torrent;
 use crate::Event;
@@ -70,7 +70,8 @@ impl Torrent {
 
     /// The next block to ask this peer for, marked as asked.
     fn pick(&mut self, peer: &mut Peer, shared: &mut Shared, cx: &mut Cx<'_>) -> Option<Block> {
-        self.pick_current(peer)
+        self.pick_urgent(peer, shared)
+            .or_else(|| self.pick_current(peer))
             .or_else(|| self.pick_suggested(peer, shared))
             .or_else(|| self.pick_begun(peer))
             .or_else(|| self.pick_new(peer, shared, cx))
@@ -78,7 +79,7 @@ impl Torrent {
             .or_else(|| self.pick_endgame(peer))
     }
 
-    fn pick_current(&mut self, peer: &mut Peer) -> Option<Block> {
+    pub(super) fn pick_current(&mut self, peer: &mut Peer) -> Option<Block> {
         let piece = peer.current.filter(|piece| peer.may_ask(*piece))?;
         let index = self.partials.get_mut(&piece)?.take_free()?;
         Some(self.block(piece, index))
@@ -118,7 +119,7 @@ impl Torrent {
     }
 
     /// Whether one more piece fits the memory for pieces begun; one always does.
-    fn has_room_to_begin(&self, shared: &Shared) -> bool {
+    pub(super) fn has_room_to_begin(&self, shared: &Shared) -> bool {
         let length = self.meta.as_ref().map_or(0, |meta| u64::from(meta.info.layout().piece_length()));
         self.partials.is_empty() || shared.partial_bytes + length <= shared.config.max_partial_bytes
     }
@@ -185,7 +186,7 @@ impl Torrent {
         if complete {
             cx.emit(Event::PieceComplete(self.content, block.piece));
         }
-        if self.partials.len() >= self.missing as usize {
+        if self.partials.len() >= self.missing as usize || self.is_most_urgent(block.piece) {
             self.cancel_elsewhere(block, shared, cx);
         }
     }

@@ -19,6 +19,7 @@ mod status;
 mod superseed;
 mod tick;
 mod upload;
+mod urgent;
 mod verify;
 
 use crate::announce::Announcer;
@@ -34,6 +35,7 @@ use crate::{AddTorrent, TorrentOptions};
 use hashes::HashFetch;
 use metadata::MetadataFetch;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use throng_machine::{ContentId, Endpoint, Instant, StreamId};
 use throng_wire::ids::PieceIndex;
@@ -54,6 +56,8 @@ pub(crate) struct Torrent {
     have: PieceSet,
     /// `None` is all.
     wanted: Option<PieceSet>,
+    /// Runs of pieces that somebody waits for, the most urgent first.
+    urgent: Vec<Range<u32>>,
     /// Wanted pieces not stored.
     missing: u32,
     availability: Vec<u16>,
@@ -99,6 +103,7 @@ impl Torrent {
             limits: Limits::default(),
             have: PieceSet::default(),
             wanted: None,
+            urgent: Vec::new(),
             missing: 0,
             availability: Vec::new(),
             sown: None,

@@ -120,8 +120,13 @@ impl Torrent {
         let most = bytes.clamp(LEAST_RUN, LONGEST_RUN).div_ceil(length).max(1) as u32;
         let (pieces, reserved) = (source.pieces.clone(), self.reserved());
         let free = |piece: u32| self.wants(piece) && !reserved.iter().any(|run| run.contains(&piece));
-        let untouched =
-            longest_run(pieces.clone(), |piece| free(piece) && !self.partials.contains_key(&piece));
+        let fresh = |piece: u32| free(piece) && !self.partials.contains_key(&piece);
+        let urgent = self.urgent_pieces().find(|piece| pieces.contains(piece) && fresh(*piece));
+        if let Some(first) = urgent {
+            let end = (first..pieces.end.min(first + most)).find(|piece| !fresh(*piece));
+            return Some(first..end.unwrap_or(pieces.end.min(first + most)));
+        }
+        let untouched = longest_run(pieces.clone(), fresh);
         let begun = |lacks: fn(&Partial) -> bool| {
             let mut open = self.partials.iter().filter(|(piece, partial)| {
                 pieces.contains(piece) && free(**piece) && !partial.verifying && lacks(partial)
