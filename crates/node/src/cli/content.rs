@@ -9,12 +9,20 @@ use std::time::Duration;
     after_help = "Each PATH is hashed once for all systems, seeded, and announced through every joined system; then its \
                         magnet link is printed and, for each system, how far it got. The node remembers it, looks after \
                         changes, and renews what expires as long as it runs. Exits with 1 if any path could not be \
-                        published.\n\nExample: throng publish ~/films/moon.mp4 --title 'A Trip to the Moon' --tag 1902"
+                        published.\n\nExample: throng publish ~/films/moon.mp4 --title 'A Trip to the Moon' --tag 1902\n\
+                        Example: throng publish --site ~/homepage"
 )]
 pub(crate) struct PublishArgs {
     /// Files and folders
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
+    /// Publish one folder as a web site under a name of this node's own; every node's gateway shows it, and the newest
+    /// version replaces the older for all
+    #[arg(long, conflicts_with_all = ["title", "tag"])]
+    pub(crate) site: bool,
+    /// With --site: a word before the name, for more than one site: small letters, digits and -
+    #[arg(long, value_name = "WORD", requires = "site", default_value = "", hide_default_value = true)]
+    pub(crate) label: String,
     /// What it is found by [default: its name]
     #[arg(long, value_name = "T")]
     pub(crate) title: Option<String>,

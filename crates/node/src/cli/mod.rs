@@ -7,9 +7,11 @@ mod address;
 mod content;
 mod demo;
 mod directory;
+mod file;
 mod gnutella;
 mod member;
 mod node;
+mod operate;
 mod simulate;
 mod torrent;
 mod transfer;
@@ -18,9 +20,11 @@ pub(crate) use address::{Address, ListenAddress, bind_reason};
 pub(crate) use content::{PublishArgs, SearchArgs, WithdrawArgs};
 pub(crate) use demo::DemoArgs;
 pub(crate) use directory::{DirectoryArgs, LinkTo};
+pub(crate) use file::{NAME as CONFIG_FILE, template as config_template};
 pub(crate) use gnutella::{Gnutella, GnutellaArgs};
 pub(crate) use member::{DataPort, MemberArgs};
 pub(crate) use node::{Chord, GetArgs, JoinArgs, LeaveArgs, PageArgs, PutArgs, StatusArgs, Supernode};
+pub(crate) use operate::{CompletionsArgs, ConfigCommand, ConfigInitArgs, DoctorArgs, ManArgs};
 pub(crate) use simulate::{
     GnutellaMode, GnutellaTopology, GnutellaVictims, RingTable, SimulateChordArgs, SimulateCommand,
     SimulateDirectoryArgs, SimulateGnutellaArgs, SimulateSupernodeArgs, SimulateSwarmArgs,
@@ -30,7 +34,7 @@ pub(crate) use transfer::{FetchArgs, NetworkArgs, SeedArgs, TrackerArgs};
 
 use crate::failure::{Failure, Outcome};
 use crate::output::Level;
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Publish files to everyone, and fetch them from everyone who has any of them.
@@ -92,6 +96,15 @@ pub(crate) enum Command {
     Get(GetArgs),
     /// Run a Napster server: it knows who has what, and the files go from user to user
     Directory(Box<DirectoryArgs>),
+    /// Say why something is slow, or cannot be found or reached
+    Doctor(DoctorArgs),
+    /// Write the options of `throng join` into a file
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print what a shell needs to complete command lines
+    Completions(CompletionsArgs),
+    /// Write the manual's pages
+    Man(ManArgs),
     /// See it work: a tracker, a seed and three downloaders on this machine
     Demo(DemoArgs),
     /// Run the shipping machines in the simulator and measure them
@@ -100,9 +113,13 @@ pub(crate) enum Command {
 }
 
 impl Cli {
-    /// Reads the command line; what is wrong with it becomes one line. Help and version are printed and end here.
+    /// Reads the command line, and for `throng join` the file of options; what is wrong with it becomes one line. Help and
+    /// version are printed and end here.
     pub(crate) fn read() -> Outcome<Cli> {
-        Cli::try_parse().map_err(|error| {
+        let arguments: Vec<_> = std::env::args_os().collect();
+        let matches = Cli::command().try_get_matches_from(&arguments);
+        let read = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+        let (cli, matches) = read.map_err(|error| {
             if error.use_stderr()
                 && error.kind() != clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
             {
@@ -110,7 +127,8 @@ impl Cli {
             } else {
                 error.exit()
             }
-        })
+        })?;
+        file::complete(cli, &matches, arguments)
     }
 
     /// How much is said.
@@ -157,7 +175,6 @@ fn one_line(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_well_formed() {

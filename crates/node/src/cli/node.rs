@@ -3,6 +3,7 @@
 use super::{Address, GnutellaArgs, ListenAddress, MemberArgs};
 use clap::Args;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -50,6 +51,16 @@ pub(crate) struct JoinArgs {
     /// Where the HTTP API listens [default: 127.0.0.1:7118, or any port if that is taken]
     #[arg(long, value_name = "ADDR")]
     pub(crate) api: Option<ListenAddress>,
+    /// Where what is fetched goes unless it is said with the request [default: downloads in the home]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) downloads: Option<PathBuf>,
+    /// The token that opens the API and the page, kept in this file, for programs that are told it once; made if the file
+    /// is not there [default: a new token at each start]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_token_file: Option<PathBuf>,
+    /// Read more options from this file; see `throng config init` [default: config.toml in the home, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// How long handing over may take when leaving, like 30s or 2m
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) leave_timeout: Duration,

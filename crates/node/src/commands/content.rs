@@ -5,7 +5,8 @@ use super::node::call;
 use crate::cli::{PublishArgs, WithdrawArgs};
 use crate::daemon::client::Client;
 use crate::daemon::report::{
-    PublicationReport, PublishRequest, PublishStep, Spread, WithdrawAnswer, WithdrawRequest,
+    PublicationReport, PublishRequest, PublishStep, SiteAnswer, SiteRequest, Spread, WithdrawAnswer,
+    WithdrawRequest,
 };
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
@@ -16,6 +17,9 @@ use std::path::Path;
 
 /// Publishes, and says how far it got.
 pub(crate) fn publish(args: &PublishArgs, context: &Context) -> Outcome {
+    if args.site {
+        return site(args, context);
+    }
     let client = Client::new(&context.home)?;
     let paths = args.paths.iter().map(|path| absolute(path)).collect::<Outcome<Vec<_>>>()?;
     let request = PublishRequest { paths, title: args.title.clone(), tags: args.tag.clone() };
@@ -33,6 +37,26 @@ pub(crate) fn publish(args: &PublishArgs, context: &Context) -> Outcome {
         1 => Err(Failure::failed("1 path could not be published")),
         failed => Err(Failure::failed(format_args!("{failed} paths could not be published"))),
     }
+}
+
+/// Publishes a folder as a site, and says where it is seen.
+fn site(args: &PublishArgs, context: &Context) -> Outcome {
+    let [folder] = &args.paths[..] else {
+        return Err(Failure::Usage("a site is one folder; publish each with a --label of its own".into()));
+    };
+    if !folder.is_dir() {
+        return Err(Failure::failed(format_args!("{} is no folder", text::path(folder))));
+    }
+    let client = Client::new(&context.home)?;
+    let request = SiteRequest { path: absolute(folder)?, label: args.label.clone() };
+    let site: SiteAnswer = call(context, move || client.post("sites", &request))?;
+    let url = text::line(&site.url);
+    context.output.print(format_args!(
+        "{url}\nversion {}, named on {} of {} hosts of the ring, and kept there for 7 days unless renewed",
+        site.seq, site.copies, site.of
+    ));
+    context.output.event("site", serde_json::to_value(&site).unwrap_or_default());
+    Ok(())
 }
 
 fn absolute(path: &Path) -> Outcome<String> {

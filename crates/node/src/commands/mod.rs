@@ -1,9 +1,11 @@
 //! The commands, one a file.
 
+mod config;
 mod content;
 mod create;
 mod demo;
 mod directory;
+mod doctor;
 mod fetch;
 mod fetch_in_node;
 mod join;
@@ -61,6 +63,10 @@ pub(crate) fn run(command: &Command, context: &Context) -> Outcome {
         Command::Search(args) => search::run(args, context),
         Command::Put(args) => node::put(args, context),
         Command::Get(args) => node::get(args, context),
+        Command::Doctor(_) => doctor::run(context),
+        Command::Config(command) => config::run(command, context),
+        Command::Completions(args) => config::completions(args, context),
+        Command::Man(args) => config::man(args, context),
         Command::Demo(args) => demo::run(args, context),
     }
 }

@@ -3,6 +3,7 @@
 use super::bittorrent;
 use super::common::{Common, Happening};
 use super::database;
+use super::notify;
 use super::report::{LeaveStep, NodeStatus};
 use super::request::{Refused, Request, Why};
 use super::search::{ForTransfer, Searches};
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use throng_overlay::discovery;
 use throng_runtime::fetch::PlainProof;
+use throng_runtime::session::{Session, TorrentHandle};
 use throng_wire::metainfo::Metainfo;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -147,6 +149,11 @@ impl Node {
             Request::Transfers(reply) => _ = reply.send(Ok(self.transfers.reports())),
             Request::Transfer(id, reply) => _ = reply.send(self.transfers.report(&id)),
             Request::Act(id, act, reply) => _ = reply.send(self.transfers.act(&id, act)),
+            Request::Torrent(id, reply) => _ = reply.send(self.torrent(&id)),
+            Request::SetLimits((upload, download), reply) => {
+                self.parts.common.bittorrent.session().set_limits(upload, download);
+                _ = reply.send(Ok(()));
+            }
             Request::Leave(listener) => {
                 self.leave(false);
                 if let Some(leaving) = &mut self.leaving {
@@ -156,6 +163,11 @@ impl Node {
                 }
             }
         }
+    }
+
+    fn torrent(&self, id: &str) -> Result<(Session, TorrentHandle), Refused> {
+        let found = self.transfers.torrent(id).or_else(|refused| self.shelf.torrent(id).ok_or(refused))?;
+        Ok((self.parts.common.bittorrent.session().clone(), found))
     }
 
     fn active(&self) -> Result<(), Refused> {
@@ -290,6 +302,7 @@ impl Node {
         let deadline = Instant::now() + self.parts.patience;
         self.parts.output.note("leaving: handing over what is held here; Ctrl-C stops at once");
         self.parts.output.event("leaving", json!({}));
+        notify::stopping();
         self.leaving = Some(Leaving { deadline, waiting, listeners: Vec::new(), interrupted });
         for system in &self.parts.common.systems {
             system.command(discovery::Command::Leave);

@@ -1,17 +1,19 @@
 //! What the node tells of itself and answers, as the JSON of its API. Commands read what the node wrote, so each type
 //! goes both ways; what a later version adds is ignored by an earlier one.
 
+mod detail;
 mod directory;
 mod gnutella;
 mod library;
 mod search;
+mod site;
 mod supernode;
 mod transfer;
 
 pub(crate) use self::directory::{DirectorySession, DirectoryStatus, DirectoryTransfers};
 pub(crate) use self::gnutella::{GnutellaLink, GnutellaStatus, GnutellaTables};
 pub(crate) use self::supernode::{SupernodeStatus, SupernodeTransfers};
-pub(crate) use self::{library::*, search::*, transfer::*};
+pub(crate) use self::{detail::*, library::*, search::*, site::*, transfer::*};
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};

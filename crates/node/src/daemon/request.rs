@@ -6,6 +6,7 @@ use super::report::{
     WithdrawAnswer, WithdrawRequest,
 };
 pub(crate) use super::transfers::Act;
+use throng_runtime::session::{Session, TorrentHandle};
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests that may wait for the node's attention; more are told that it is busy.
@@ -44,6 +45,10 @@ pub(crate) enum Request {
     Transfer(String, Reply<TransferReport>),
     /// Pause, resume or remove one.
     Act(String, Act, Reply<()>),
+    /// The torrent of a transfer or a publication, by its id or its info-hash in hex.
+    Torrent(String, Reply<(Session, TorrentHandle)>),
+    /// Limits of all swarms together in bytes a second, sending and receiving; `None` is no limit.
+    SetLimits((Option<u64>, Option<u64>), Reply<()>),
     /// Hand over and stop, telling the steps.
     Leave(mpsc::Sender<LeaveStep>),
 }

@@ -69,6 +69,15 @@ struct Batch {
 }
 
 impl Shelf {
+    /// The torrent of a publication, by its id or its info-hash in hex.
+    pub(super) fn torrent(&self, id: &str) -> Option<TorrentHandle> {
+        let is = |entry: &&Entry| {
+            let hash = entry.publication.metainfo.info.swarms().next();
+            hash.is_some_and(|hash| data_encoding::HEXLOWER.encode(&hash.0) == id)
+        };
+        self.entries.get(id).or_else(|| self.entries.values().find(is))?.torrent.clone()
+    }
+
     pub(super) fn new(common: Rc<Common>) -> Shelf {
         let (entries, tickets, jobs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Shelf { common, entries, tickets, jobs, batches: BTreeMap::new(), next: 0 }

@@ -8,7 +8,7 @@ use super::report::{
 };
 use super::request::{Refused, Why};
 use crate::text;
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -362,6 +362,18 @@ impl Transfers {
         TransfersReport { transfers }
     }
 
+    /// The torrent of a transfer, by its id or its info-hash in hex.
+    pub(super) fn torrent(&self, id: &str) -> Result<TorrentHandle, Refused> {
+        let is =
+            |transfer: &&Transfer| transfer.item.info_hash.is_some_and(|hash| HEXLOWER.encode(&hash) == id);
+        let transfer = match self.all.values().find(is) {
+            Some(transfer) => Some(transfer),
+            None => self.all.get(&self.full_id(id)?),
+        };
+        let opening = || Refused::new(Why::Busy, "it is being opened; try again");
+        transfer.and_then(|transfer| transfer.torrent.clone()).ok_or_else(opening)
+    }
+
     pub(super) fn report(&self, id: &str) -> Result<TransferReport, Refused> {
         let id = self.full_id(id)?;
         self.all.get(&id).map(report).ok_or_else(|| unknown(&id))
@@ -391,7 +403,7 @@ impl Wanted {
         let hash = hash
             .or(item.tiger.map(|hash| hash.to_vec()))
             .unwrap_or_else(|| Sha256::digest(format!("{}/{}", item.title, item.size).as_bytes()).to_vec());
-        let mut id = data_encoding::HEXLOWER.encode(&hash);
+        let mut id = HEXLOWER.encode(&hash);
         id.truncate(8);
         id
     }

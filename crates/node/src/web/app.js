@@ -3,11 +3,17 @@
 import { announce, el } from "/dom.js";
 import { get, listen, login } from "/api.js";
 import { rate } from "/format.js";
+import * as library from "/library.js";
 import * as network from "/network.js";
 import * as rates from "/rates.js";
 import * as node from "/node.js";
+import * as search from "/search.js";
+import * as transfers from "/transfers.js";
 
 const VIEWS = [
+  ["transfers", "Transfers", transfers],
+  ["search", "Search", search],
+  ["library", "Library", library],
   ["network", "Network", network],
   ["rates", "Rates", rates],
   ["node", "Node", node],
@@ -16,11 +22,11 @@ const main = document.getElementById("main");
 const banner = document.getElementById("banner");
 
 /** What the views are shown from. */
-const state = { status: null, rates: new rates.History() };
+const state = { status: null, rates: new rates.History(), transfers: new transfers.Transfers(), search: null };
 let current = null;
 
 function route() {
-  const name = location.hash.replace(/^#\/?/, "").split("/")[0];
+  const [name, id] = location.hash.replace(/^#\/?/, "").split("/");
   const [path, title, view] = VIEWS.find(([path]) => path === name) ?? VIEWS[0];
   for (const link of document.querySelectorAll("#nav a")) {
     if (link.dataset.view === path) link.setAttribute("aria-current", "page");
@@ -28,7 +34,7 @@ function route() {
   }
   document.title = `${title} · Throng`;
   current?.close?.();
-  current = view.open(state);
+  current = view.open(state, id && decodeURIComponent(id));
   main.replaceChildren(current.root);
   update();
 }
@@ -46,6 +52,11 @@ function onStatus(status) {
   state.rates.add(status);
   if (before !== null && status.notices.length > before.notices.length) announce(status.notices.at(-1));
   update();
+}
+
+function onTransfers(changes) {
+  state.transfers.apply(changes);
+  current?.update(state);
 }
 
 function lost() {
@@ -84,7 +95,7 @@ async function start() {
   route();
   if (listening) return;
   listening = true;
-  listen({ status: onStatus }, {
+  listen({ status: onStatus, transfers: onTransfers }, {
     onlost: lost,
     onback: () => (banner.hidden = true),
     // A node that was started again has forgotten its sessions: a fresh page asks for the new token.

@@ -11,12 +11,17 @@ const BOTTOM = 24;
 
 function totals(status) {
   const all = { down: 0, up: 0 };
-  for (const { traffic } of status.systems) {
-    all.down += traffic?.bytes_in ?? 0;
-    all.up += traffic?.bytes_out ?? 0;
+  for (const system of status.systems) {
+    const { bytes_in, bytes_out } = carried(system);
+    all.down += bytes_in;
+    all.up += bytes_out;
   }
   return all;
 }
+
+/** What a system has carried: its sockets' bytes or, of the swarm, the files' alone. */
+const carried = (system) => system.traffic
+  ?? { bytes_in: system.downloaded ?? 0, bytes_out: system.uploaded ?? 0 };
 
 /** The last minutes, from the counters as they came. */
 export class History {
@@ -49,7 +54,7 @@ export function open() {
   const root = el("div", {}, el("h1", {}, "Rates"), chart, per);
   const update = ({ status, rates }) => {
     show(chart, rates.samples, () => picture(rates));
-    show(per, status.systems.map((system) => [system.system, system.traffic]), (rows) => bySystem(rows));
+    show(per, status.systems.map((system) => [system.system, carried(system)]), (rows) => bySystem(rows));
   };
   return { root, update };
 }
@@ -82,7 +87,6 @@ function picture(rates) {
 const nice = (value) => 2 ** Math.ceil(Math.log2(value));
 
 function bySystem(rows) {
-  const known = rows.filter(([, traffic]) => traffic);
   return table("Carried since the node started", ["System", ["Received", "number"], ["Sent", "number"]],
-    known.map(([name, traffic]) => [name, size(traffic.bytes_in), size(traffic.bytes_out)]));
+    rows.map(([name, traffic]) => [name, size(traffic.bytes_in), size(traffic.bytes_out)]));
 }

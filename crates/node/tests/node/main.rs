@@ -11,8 +11,10 @@ mod api;
 mod directories;
 mod gnutella;
 mod home;
+mod operate;
 mod peers;
 #[allow(dead_code, reason = "shared with the tests of the commands, which use the rest")]
 #[path = "../cli/program.rs"]
 mod program;
 mod several;
+mod transmission;

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod browser;
+mod content;
 mod overlays;
 #[allow(dead_code, reason = "shared with the tests of the node, which use the rest")]
 #[path = "../node/peers.rs"]

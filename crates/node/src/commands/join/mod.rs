@@ -6,6 +6,7 @@ mod directory;
 mod gnutella;
 mod place;
 mod supernode;
+mod token;
 
 use super::Context;
 use crate::cli::JoinArgs;
@@ -14,6 +15,7 @@ use crate::daemon::common::Common;
 use crate::daemon::directory::Place;
 use crate::daemon::home::{Home, Identity, NodeAddress};
 use crate::daemon::node::{Ending, Inbox, Node, Parts};
+use crate::daemon::notify;
 use crate::daemon::request;
 use crate::daemon::system::{System, Teller, Told};
 use crate::failure::{Failure, Outcome};
@@ -25,8 +27,6 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use throng_machine::Entropy as _;
-use throng_runtime::entropy::SystemEntropy;
 use throng_runtime::net::port::Port;
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::task::LocalSet;
@@ -35,8 +35,6 @@ use tokio::task::LocalSet;
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Once handed over, saying goodbye takes no longer.
 const GOODBYES: Duration = Duration::from_secs(10);
-/// Random bytes of a token.
-const TOKEN: usize = 32;
 
 /// What is to be joined, checked before anything is touched; names are looked up.
 struct Plan {
@@ -117,8 +115,8 @@ async fn serve(args: &JoinArgs, plan: Plan, home: &Home, context: &Context) -> O
     let common = Common::new(systems, (swarms, library), identity.key.clone(), tell);
     port.serve();
     let (requests, received) = mpsc::channel(request::QUEUE);
-    let address = announce(home, &server)?;
-    server.serve(listener, Shared::new(requests, &address.token));
+    let address = announce(args, home, &server)?;
+    server.serve(listener, folders(args, home, Shared::new(requests, &address.token))?);
     say_where(port.local_addr(), &server, context);
     say_page(&address, context);
     let mut node = Node::new(Parts {
@@ -132,11 +130,24 @@ async fn serve(args: &JoinArgs, plan: Plan, home: &Home, context: &Context) -> O
     if !address.api.ip().is_loopback() {
         node.notice(format!("the API at http://{} can be reached from other machines", server.local_addr()));
     }
+    notify::ready().into_iter().for_each(|line| node.notice(line));
     identity.notices.iter().for_each(|notice| node.notice(notice.clone()));
     notice.into_iter().for_each(|notice| node.notice(notice));
     let ending = node.run(Inbox { requests: received, news, happenings }, context.interrupt.wait()).await;
     server.close(LAST_WORDS).await;
     Ok(ending)
+}
+
+/// Where what is fetched goes.
+fn folders(args: &JoinArgs, home: &Home, shared: Shared) -> Outcome<Shared> {
+    let absolute = |path: std::path::PathBuf| {
+        let absolute =
+            std::path::absolute(&path).ok().and_then(|path| path.into_os_string().into_string().ok());
+        absolute
+            .ok_or_else(|| Failure::failed(format_args!("{} cannot be used as a folder", text::path(&path))))
+    };
+    let downloads = args.downloads.clone().unwrap_or_else(|| home.path("downloads"));
+    Ok(shared.with_folders(&absolute(home.path(""))?, &absolute(downloads)?))
 }
 
 /// Starts all that is planned.
@@ -176,12 +187,14 @@ fn say_page(address: &NodeAddress, context: &Context) {
 }
 
 /// Lets commands find the API, with a new token.
-fn announce(home: &Home, server: &Server) -> Outcome<NodeAddress> {
-    let mut token = [0; TOKEN];
-    SystemEntropy::from_system().map_err(anyhow::Error::from)?.fill(&mut token);
+fn announce(args: &JoinArgs, home: &Home, server: &Server) -> Outcome<NodeAddress> {
+    let token = match &args.api_token_file {
+        Some(file) => token::kept(file)?,
+        None => token::fresh()?,
+    };
     let api = reachable(server.local_addr());
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let address = NodeAddress { pid: std::process::id(), api, token: HEXLOWER.encode(&token), version };
+    let address = NodeAddress { pid: std::process::id(), api, token, version };
     home.announce(&address)?;
     Ok(address)
 }

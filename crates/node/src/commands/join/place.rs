@@ -3,6 +3,7 @@
 use crate::cli::{Address, JoinArgs, bind_reason};
 use crate::commands::Context;
 use crate::daemon::api::Server;
+use crate::daemon::notify;
 use crate::failure::{Failure, Outcome};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -30,6 +31,12 @@ pub(super) fn bind_port(args: &JoinArgs) -> Outcome<Port> {
 
 /// The API's listener.
 pub(super) fn bind_api(args: &JoinArgs) -> Outcome<(Server, TcpListener)> {
+    let passed = notify::passed_listener().and_then(|passed| passed.map(TcpListener::from_std).transpose());
+    if let Some(server) = passed.and_then(|passed| passed.map(Server::on).transpose()).map_err(|error| {
+        Failure::failed(format_args!("the socket that the service manager passed cannot be used: {error}"))
+    })? {
+        return Ok(server);
+    }
     let places = match &args.api {
         Some(listen) => vec![listen.resolve()?],
         None => vec![(Ipv4Addr::LOCALHOST, API_PORT).into(), (Ipv4Addr::LOCALHOST, 0).into()],

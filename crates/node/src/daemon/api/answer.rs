@@ -24,6 +24,16 @@ impl ApiError {
         ApiError { status, reason: reason.into() }
     }
 
+    /// One line for people.
+    pub(super) fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Whether it may be otherwise soon.
+    pub(super) fn is_temporary(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     pub(super) fn busy() -> ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once; try again")
     }
@@ -87,6 +97,25 @@ impl ServerEvent {
 /// Server-sent events as they come, until the sender is gone. Who reads slowly slows the sender.
 pub(super) fn events(events: Receiver<ServerEvent>) -> Response {
     ([(header::CONTENT_TYPE, "text/event-stream")], Body::new(Events(events))).into_response()
+}
+
+/// Bytes as they come, until the sender is gone. Who reads slowly slows the sender.
+pub(super) fn bytes(parts: Receiver<Bytes>) -> Body {
+    Body::new(Parts(parts))
+}
+
+struct Parts(Receiver<Bytes>);
+
+impl HttpBody for Parts {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|part| Some(Ok(Frame::data(part?))))
+    }
 }
 
 struct Events(Receiver<ServerEvent>);

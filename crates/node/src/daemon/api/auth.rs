@@ -6,7 +6,7 @@
 //! takes says nothing of where a guess is wrong. Sessions end with the process.
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest as _, Sha256};
 use std::collections::VecDeque;
 use std::io;
@@ -88,6 +88,17 @@ impl Keys {
             _ => false,
         }
     }
+
+    /// Whether a request names the token as its password (HTTP Basic, any user name): for programs that can do no
+    /// better.
+    pub(super) fn proves_by_password(&self, headers: &HeaderMap) -> bool {
+        let given = only(headers, header::AUTHORIZATION).and_then(|given| given.split_once(' '));
+        let Some((_, code)) = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic")) else {
+            return false;
+        };
+        let pair = BASE64.decode(code.trim().as_bytes()).ok().and_then(|pair| String::from_utf8(pair).ok());
+        pair.is_some_and(|pair| pair.split_once(':').is_some_and(|(_, word)| digest(word) == self.token))
+    }
 }
 
 /// The name of the cookie: that of the port the browser asks.
@@ -141,5 +152,18 @@ mod unit {
             keys.prove(&headers(&[(header::HOST, "localhost"), (header::COOKIE, &cookie)])).is_ok()
         };
         assert!(!proves(&sessions[0]) && proves(&sessions[1]) && proves(&sessions[MAX_SESSIONS]));
+    }
+
+    #[test]
+    fn a_password_is_the_token_whoever_the_user_is() {
+        let keys = Keys::new("secret");
+        let basic = |pair: &str| {
+            headers(&[(header::AUTHORIZATION, &format!("Basic {}", BASE64.encode(pair.as_bytes())))])
+        };
+        assert!(keys.proves_by_password(&basic("anyone:secret")));
+        for pair in ["anyone:wrong", "secret", "secret:", ":"] {
+            assert!(!keys.proves_by_password(&basic(pair)), "{pair}");
+        }
+        assert!(keys.prove(&basic("anyone:secret")).is_err());
     }
 }

@@ -1,8 +1,8 @@
 //! Publishing, searching and fetching.
 
-use super::Shared;
 use super::answer::{self, ApiError};
 use super::routes::{MAX_BODY, body, body_up_to, respond};
+use super::{Shared, inspect};
 use crate::daemon::report::{
     FetchRequest, PublishRequest, SearchRequest, TransferReport, TransferState, WithdrawRequest,
 };
@@ -44,7 +44,10 @@ pub(super) async fn search(State(shared): State<Shared>, request: Request) -> Re
 }
 
 pub(super) async fn fetch(State(shared): State<Shared>, request: Request) -> Result<Response, ApiError> {
-    let fetch: FetchRequest = body_up_to(request, MAX_TORRENT).await?;
+    let mut fetch: FetchRequest = body_up_to(request, MAX_TORRENT).await?;
+    if fetch.output.is_empty() {
+        fetch.output = shared.downloads.to_string();
+    }
     respond(shared.ask(|reply| request::Request::Fetch(fetch, reply)).await)
 }
 
@@ -87,14 +90,20 @@ pub(super) async fn act(
     State(shared): State<Shared>,
     Path((id, act)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
+    let done = || answer::object(StatusCode::OK, &serde_json::json!({}));
     let act = match act.as_str() {
+        "verify" => return inspect::verify(&shared, &id).await.map(|()| done()),
+        "remove-files" => return inspect::remove(&shared, &id, true).await.map(|()| done()),
         "pause" => Act::Pause,
         "resume" => Act::Resume,
         "remove" => Act::Remove,
         _ => {
-            return Err(ApiError::new(StatusCode::NOT_FOUND, "a transfer can be paused, resumed or removed"));
+            return Err(ApiError::new(
+                StatusCode::NOT_FOUND,
+                "a transfer can be paused, resumed, verified or removed",
+            ));
         }
     };
     shared.ask(|reply| request::Request::Act(id, act, reply)).await?;
-    Ok(answer::object(StatusCode::OK, &serde_json::json!({})))
+    Ok(done())
 }

@@ -1,9 +1,11 @@
 //! What changes, as it changes: server-sent events for the page (WHATWG HTML, section 9.2).
 //!
-//! `status` is a whole [`NodeStatus`], at first and whenever something besides the time has changed, at most once a second.
+//! `status` is a whole [`NodeStatus`], at first and whenever something besides the time has changed, at most once a second;
+//! `transfers` says which have changed ([`Known`]).
 
 use super::Shared;
 use super::answer::{self, ApiError, ServerEvent};
+use super::differences::Known;
 use crate::daemon::report::NodeStatus;
 use crate::daemon::request::Request;
 use axum::extract::State;
@@ -27,12 +29,18 @@ pub(super) async fn events(State(shared): State<Shared>) -> Result<Response, Api
 
 async fn watch(shared: Shared, first: NodeStatus, tell: Sender<ServerEvent>) {
     let mut statuses = Statuses::default();
+    let mut transfers = Known::default();
     let mut next = Ok(first);
     while let Ok(status) = next {
-        if let Some(event) = statuses.changed(&status)
-            && tell.send(event).await.is_err()
-        {
-            return;
+        let mut events = Vec::from_iter(statuses.changed(&status));
+        if let Ok(report) = shared.ask(Request::Transfers).await {
+            let changes = transfers.changes(report.transfers);
+            events.extend(changes.iter().map(|changes| ServerEvent::new("transfers", changes)));
+        }
+        for event in events {
+            if tell.send(event).await.is_err() {
+                return;
+            }
         }
         tokio::select! {
             () = tell.closed() => return,

@@ -8,7 +8,8 @@
 use super::Shared;
 use super::answer::ApiError;
 use super::auth::{Keys, Proof, only};
-use super::page;
+use super::sites::SiteName;
+use super::{gateway, page, transmission};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -23,11 +24,21 @@ const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// Lets a request through, or not; and says to browsers what they may do with the answer: nothing, unless the handler
 /// says more.
 pub(super) async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    // A site is an origin of its own, and gets nothing of what follows.
+    if let Some(site) = only(request.headers(), header::HOST).and_then(SiteName::of_host) {
+        return gateway::serve(&shared, &site, request).await;
+    }
+    let path = request.uri().path().to_owned();
     let mut response = match check(&shared.keys, &request) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     };
+    let basic = transmission::is_here(&path) && response.status() == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
+    if basic {
+        // So that programs of this interface ask for a password.
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"throng\""));
+    }
     let rules = [
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -56,6 +67,9 @@ fn check(keys: &Keys, request: &Request) -> Result<(), ApiError> {
     if page::is_public(path) {
         return Ok(());
     }
+    if transmission::is_here(path) && keys.proves_by_password(headers) {
+        return Ok(());
+    }
     let unauthorized = |reason| ApiError::new(StatusCode::UNAUTHORIZED, reason);
     match keys.prove(headers).map_err(unauthorized)? {
         Proof::Cookie if !request.method().is_safe() && !headers.contains_key(header::ORIGIN) => {
@@ -71,7 +85,7 @@ fn is_own(headers: &HeaderMap, host: &str) -> bool {
 }
 
 /// Whether a browser says that a page of another site asks. Those of another port of this machine are `same-site`.
-fn is_foreign(headers: &HeaderMap) -> bool {
+pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
     headers.contains_key(FETCH_SITE) && !matches!(only(headers, FETCH_SITE), Some("same-origin" | "none"))
 }
 

@@ -9,35 +9,55 @@
 mod answer;
 mod auth;
 mod content;
+mod differences;
 mod events;
+mod files;
+mod gateway;
 mod guard;
+mod inspect;
 mod login;
 mod openapi;
 mod page;
 mod routes;
 mod serve;
+mod sites;
 #[cfg(test)]
 mod tests;
+mod transmission;
 
 pub(crate) use serve::Server;
 
 use super::request::{Reply, Request};
 use answer::ApiError;
 use auth::Keys;
+use gateway::Sites;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
+use transmission::Remote;
 
 /// What every handler has.
 #[derive(Clone)]
 pub(crate) struct Shared {
     requests: mpsc::Sender<Request>,
     keys: Arc<Keys>,
+    remote: Arc<Remote>,
+    sites: Arc<Sites>,
+    /// Where sites of others are kept.
+    home: Arc<str>,
+    /// Where downloads go unless it is said.
+    downloads: Arc<str>,
 }
 
 impl Shared {
     /// Answers through this queue those who know this token.
     pub(crate) fn new(requests: mpsc::Sender<Request>, token: &str) -> Shared {
-        Shared { requests, keys: Arc::new(Keys::new(token)) }
+        let (keys, remote) = (Arc::new(Keys::new(token)), Arc::new(Remote::new(token)));
+        Shared { requests, keys, remote, sites: Arc::default(), home: "".into(), downloads: "".into() }
+    }
+
+    /// What is fetched without a folder goes into `downloads`, sites of others into `home`; both are absolute.
+    pub(crate) fn with_folders(self, home: &str, downloads: &str) -> Shared {
+        Shared { home: home.into(), downloads: downloads.into(), ..self }
     }
 
     /// Asks the node and waits for its answer.

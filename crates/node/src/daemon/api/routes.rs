@@ -1,16 +1,16 @@
 //! The paths of version 1.
 
 use super::answer::{self, ApiError};
-use super::{Shared, content, events, guard, login, openapi, page};
+use super::{Shared, content, events, files, guard, inspect, login, openapi, page, sites, transmission};
 use crate::daemon::report::{GetRequest, NodeStatus, PutRequest};
-use crate::daemon::request;
+use crate::daemon::{metrics, request};
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::from_fn_with_state;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{self, MethodRouter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,9 +60,15 @@ pub(super) fn table() -> Vec<Route> {
         Route::get("/api/v1/transfers/{id}", content::transfer),
         Route::get("/api/v1/transfers/{id}/watch", content::watch),
         Route::post("/api/v1/transfers/{id}/{act}", content::act),
+        Route::get("/api/v1/transfers/{id}/detail", inspect::answer),
+        Route::post("/api/v1/sites", sites::publish),
+        Route::get("/files/{id}/{*path}", files::file),
+        Route::post(transmission::PATHS[0], transmission::rpc),
+        Route::post(transmission::PATHS[1], transmission::rpc),
         Route::post("/api/v1/leave", leave),
         Route::post("/api/v1/login", login::login),
         Route::post("/api/v1/logout", login::logout),
+        Route::get("/metrics", metrics),
         Route::get("/api/v1/openapi.json", openapi::description),
     ]
 }
@@ -83,6 +89,12 @@ pub(super) fn router(shared: Shared) -> Router {
 async fn status(State(shared): State<Shared>) -> Result<Response, ApiError> {
     let status = shared.ask(request::Request::Status).await?;
     Ok(answer::object(StatusCode::OK, &status))
+}
+
+/// For Prometheus.
+async fn metrics(State(shared): State<Shared>) -> Result<Response, ApiError> {
+    let status = shared.ask(request::Request::Status).await?;
+    Ok(([(header::CONTENT_TYPE, metrics::KIND)], metrics::text(&status)).into_response())
 }
 
 /// The status now and once a second, one object a line.
@@ -149,13 +161,18 @@ pub(super) async fn body_up_to<T: DeserializeOwned>(request: Request, most: usiz
             "send JSON: Content-Type: application/json",
         ));
     }
+    let bytes = body_bytes(request, most).await?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, format!("not the JSON expected: {error}")))
+}
+
+/// A body of at most so many bytes, whole.
+pub(super) async fn body_bytes(request: Request, most: usize) -> Result<axum::body::Bytes, ApiError> {
     let bytes = tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), most)).await;
     let bytes =
         bytes.map_err(|_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?;
-    let bytes = bytes.map_err(|_| {
+    bytes.map_err(|_| {
         let reason = format!("the body is longer than {most} bytes or did not come whole");
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, reason)
-    })?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, format!("not the JSON expected: {error}")))
+    })
 }

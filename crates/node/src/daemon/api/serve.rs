@@ -30,7 +30,11 @@ pub(crate) struct Server {
 impl Server {
     /// Listens; nothing is answered before [`Server::serve`]. Within a runtime.
     pub(crate) fn bind(at: SocketAddr) -> io::Result<(Server, TcpListener)> {
-        let listener = throng_runtime::net::socket::listen(at)?;
+        Server::on(throng_runtime::net::socket::listen(at)?)
+    }
+
+    /// On a socket that listens already.
+    pub(crate) fn on(listener: TcpListener) -> io::Result<(Server, TcpListener)> {
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS as usize));
         let server = Server { local_addr: listener.local_addr()?, slots, closing: watch::Sender::new(false) };
         Ok((server, listener))

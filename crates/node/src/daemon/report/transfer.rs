@@ -13,7 +13,8 @@ pub(crate) struct FetchRequest {
     /// The bytes of a .torrent file in base64, instead of `source`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) torrent: Option<String>,
-    /// The folder to put the files in, on the node's machine, absolute.
+    /// The folder to put the files in, on the node's machine, absolute; that of `--downloads` if empty.
+    #[serde(default)]
     pub(crate) output: String,
     /// Patterns of the files that are wanted; all if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,0 +1,129 @@
+//! Small numbers for transfers, as this interface names them: given once, in the order in which transfers were first
+//! seen, never used again while the node runs.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Transfers that are gone are told of for so long, in seconds: programs ask oftener.
+const LATELY: i64 = 120;
+/// So many of them at most.
+const MOST_GONE: usize = 10_000;
+
+/// Numbers for transfers' ids.
+#[derive(Default, Debug)]
+pub(super) struct Ids {
+    numbers: BTreeMap<String, i64>,
+    last: i64,
+    /// Numbers of those that are gone, and since when.
+    gone: VecDeque<(i64, i64)>,
+}
+
+/// Which transfers a request is about.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Wanted {
+    /// Every one.
+    All,
+    /// Those that changed lately; their number is not bounded by the request.
+    Recent,
+    /// Those with these numbers or hashes.
+    These(Vec<Name>),
+}
+
+/// One transfer as a request names it.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Name {
+    /// By its number.
+    Number(i64),
+    /// By its info-hash in hex, or by the node's own id.
+    Hash(String),
+}
+
+impl Ids {
+    /// The number of a transfer.
+    pub(super) fn number(&mut self, id: &str) -> i64 {
+        if let Some(number) = self.numbers.get(id) {
+            return *number;
+        }
+        self.last += 1;
+        self.numbers.insert(id.to_owned(), self.last);
+        self.last
+    }
+
+    /// Forgets transfers that are gone; `living` says which are not. `now` in seconds since 1970.
+    pub(super) fn keep(&mut self, living: impl Fn(&str) -> bool, now: i64) {
+        let gone = self.numbers.extract_if(.., |id, _| !living(id));
+        self.gone.extend(gone.map(|(_, number)| (number, now)));
+        while self.gone.front().is_some_and(|(_, since)| now - since > LATELY) || self.gone.len() > MOST_GONE
+        {
+            self.gone.pop_front();
+        }
+    }
+
+    /// Numbers of transfers that are gone since a short time.
+    pub(super) fn gone_lately(&self, now: i64) -> Vec<i64> {
+        self.gone.iter().filter(|(_, since)| now - since <= LATELY).map(|(number, _)| *number).collect()
+    }
+}
+
+impl Wanted {
+    /// `ids` of a request: a number, a hash, a list of them, `recently-active`, or nothing for all.
+    pub(super) fn of(ids: &Value) -> Result<Wanted, String> {
+        let name = |it: &Value| match it {
+            Value::Number(number) => number.as_i64().map(Name::Number),
+            Value::String(hash) => Some(Name::Hash(hash.to_ascii_lowercase())),
+            _ => None,
+        };
+        match ids {
+            Value::Null => Ok(Wanted::All),
+            Value::String(word) if word == "recently-active" || word == "recently_active" => {
+                Ok(Wanted::Recent)
+            }
+            Value::Array(many) => {
+                let names: Option<Vec<_>> = many.iter().map(name).collect();
+                names.map(Wanted::These).ok_or_else(|| "ids are numbers and hashes".to_owned())
+            }
+            one => match name(one) {
+                Some(name) => Ok(Wanted::These(vec![name])),
+                None => Err("ids are numbers and hashes".to_owned()),
+            },
+        }
+    }
+
+    /// Whether a transfer is meant; `hashes` are those it is known by, in hex.
+    pub(super) fn is(&self, number: i64, hashes: &[&str]) -> bool {
+        match self {
+            Wanted::All | Wanted::Recent => true,
+            Wanted::These(names) => names.iter().any(|name| match name {
+                Name::Number(it) => *it == number,
+                Name::Hash(it) => hashes.contains(&it.as_str()),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_number_stays_a_transfers_own() {
+        let mut ids = Ids::default();
+        assert_eq!((ids.number("b"), ids.number("a"), ids.number("b")), (1, 2, 1));
+        ids.keep(|id| id == "a", 1_000);
+        assert_eq!((ids.number("a"), ids.number("b")), (2, 3));
+        assert_eq!((ids.gone_lately(1_001), ids.gone_lately(2_000)), (vec![1], vec![]));
+    }
+
+    #[test]
+    fn transfers_are_named_in_all_ways_of_the_interface() {
+        let these = |ids| Wanted::of(&ids).unwrap();
+        assert!(these(Value::Null).is(7, &[]));
+        assert_eq!(these(json!("recently-active")), Wanted::Recent);
+        assert!(these(json!(7)).is(7, &[]) && !these(json!(7)).is(8, &[]));
+        assert!(these(json!([1, "ABCD"])).is(9, &["abcd"]) && !these(json!([1, "abcd"])).is(9, &["ef"]));
+        for wrong in [json!({}), json!([null]), json!(true), json!(1.5)] {
+            assert!(Wanted::of(&wrong).is_err(), "{wrong}");
+        }
+    }
+}
