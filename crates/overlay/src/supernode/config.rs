@@ -41,8 +41,11 @@ pub struct Config {
     /// Whether it is in a ring that is to be told of files and asked.
     pub ring: bool,
 
-    /// Ordinary nodes at once; 150.
+    /// Ordinary nodes at once that it should have; 150.
     pub slots: u16,
+    /// Ordinary nodes at most; 320, so that when half of all supernodes die the others can take their nodes until there
+    /// are more again.
+    pub most_members: u16,
     /// Above so many ordinary nodes another supernode is looked for; 120.
     pub promote_above: u16,
     /// Below so many a supernode whose neighbours have room goes back to ordinary; 60.
@@ -58,7 +61,7 @@ pub struct Config {
     /// How often a supernode looks at how many ordinary nodes it has; 10 s.
     pub balance_every: Duration,
 
-    /// Connections at once, of all kinds; 400.
+    /// Connections at once, of all kinds; 500.
     pub max_connections: usize,
     /// Connections from one address; 32, for those behind one router.
     pub max_per_address: u32,
@@ -139,6 +142,7 @@ impl Default for Config {
             kilobits: 0,
             ring: false,
             slots: 150,
+            most_members: 320,
             promote_above: 120,
             demote_below: 60,
             least_term: 600 * second,
@@ -146,7 +150,7 @@ impl Default for Config {
             least_kilobits: 256,
             least_mebibytes: 32,
             balance_every: 10 * second,
-            max_connections: 400,
+            max_connections: 500,
             max_per_address: 32,
             max_files: 5_000,
             max_files_in_all: 500_000,

@@ -42,7 +42,7 @@ impl Server {
         self.timers.clear(super::Timer::Greeting(conn, stream));
         self.members += 1;
         self.metrics.joins += 1;
-        let is_full = self.members > self.config.slots;
+        let is_full = self.members > self.config.most_members;
         self.send_list(conn, !is_full, cx);
         if is_full {
             return self.close(conn, cx);

@@ -78,7 +78,7 @@ fn others_are_told_the_address_a_node_comes_from_never_another() {
 
 #[test]
 fn a_full_supernode_tells_of_others_and_lets_go() {
-    let mut world = World::new(Config { slots: 2, ..config() });
+    let mut world = World::new(Config { slots: 2, most_members: 2, ..config() });
     let first = [world.join(7, "a"), world.join(8, "b")];
     let stream = world.accept(Endpoint::v4([10, 0, 0, 9], 40_000));
     world.bytes(stream, &ClientHello::ours().encode());
