@@ -5,6 +5,7 @@ use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Args, Debug)]
@@ -28,6 +29,10 @@ pub(crate) struct JoinArgs {
     /// Take part in the ring: the address of any node in it (may be repeated), or `new` to start a ring
     #[arg(long, value_name = "ADDR|new")]
     pub(crate) chord: Vec<Chord>,
+    /// Begin a ring together with the hosts that FILE names, one address a line, this one among them; each is given the
+    /// same file and waits until all have answered. For servers: later starts join the ring there is
+    #[arg(long, value_name = "FILE", conflicts_with = "chord")]
+    pub(crate) chord_founders: Option<PathBuf>,
     /// How many places to take on the ring, by what this machine can carry: 1 to 64
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) chord_places: u8,

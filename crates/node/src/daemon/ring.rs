@@ -31,6 +31,8 @@ pub(crate) enum Entry {
     New,
     /// Through any of these.
     Through(Vec<SocketAddr>),
+    /// Together with these, ourselves among them.
+    Together(Vec<SocketAddr>),
 }
 
 /// A node of the ring.
@@ -69,19 +71,27 @@ impl RingSystem {
                     self.ring.begin(Start::New);
                 }
             }
+            Entry::Together(founders) => {
+                self.ring.begin(Start::Together(endpoints(&mut founders.iter().copied())));
+                self.await_others("not all founders have answered yet; still waiting", &teller).await;
+            }
             Entry::Through(given) => {
                 let all = given.iter().copied().chain(known);
                 self.ring.begin(Start::Join(endpoints(&mut all.into_iter())));
-                while self.standing.get() == Standing::Joining {
-                    tokio::time::sleep(SILENCE).await;
-                    if self.standing.get() == Standing::Joining {
-                        let asked = given.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ");
-                        let line = format!(
-                            "no answer from {asked} yet; check the address and that it is in a ring; still trying"
-                        );
-                        teller.tell(News::Notice(line));
-                    }
-                }
+                let asked = given.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ");
+                let line =
+                    format!("no answer from {asked} yet; check the address and that it is in a ring; still trying");
+                self.await_others(&line, &teller).await;
+            }
+        }
+    }
+
+    /// Tells a person from time to time that it is not this node's fault.
+    async fn await_others(&self, line: &str, teller: &Teller) {
+        while self.standing.get() == Standing::Joining {
+            tokio::time::sleep(SILENCE).await;
+            if self.standing.get() == Standing::Joining {
+                teller.tell(News::Notice(line.to_owned()));
             }
         }
     }

@@ -22,6 +22,7 @@ impl Core {
         }
         match (call, message) {
             (Call::Join, _) => self.on_join_answer(cx, from, message),
+            (Call::Founder, _) => self.on_founder(cx, from, message),
             (Call::Head, _) => self.on_head_state(cx, (at, pending.txid), message),
             (Call::Candidate, _) => self.on_candidate_state(cx, (at, pending.txid), message),
             (Call::Notify, Message::NotifyAck(ack)) => self.on_notify_ack(cx, from, ack),

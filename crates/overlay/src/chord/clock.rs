@@ -68,9 +68,13 @@ impl Core {
             self.on_grant_due(cx, at);
         }
         let Some(rare) = self.vnodes[at].rare.as_deref() else { return };
+        let founding = due(rare.founding.as_ref().and_then(|founding| founding.retry_at));
         let joining = due(rare.joining.as_ref().and_then(|joining| joining.retry_at));
         let small = due(rare.small.as_ref().and_then(|small| small.retry_at));
         let (detached, leaving) = (due(rare.detached), rare.leaving.is_some());
+        if founding {
+            self.ask_founders(cx, at);
+        }
         if joining {
             self.try_join(cx, at);
         }

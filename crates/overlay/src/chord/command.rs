@@ -47,6 +47,9 @@ pub enum Start {
     New,
     /// Join the ring that any of these belongs to; asked again until one answers.
     Join(Vec<Endpoint>),
+    /// Begin a ring together with these, our own address among them or not: it begins once all have answered. If any
+    /// of them is of a ring already, join that. At most 40; each is given the same list.
+    Together(Vec<Endpoint>),
 }
 
 /// What is stored.

@@ -8,6 +8,7 @@ use super::guard::Guard;
 use super::merge::Merging;
 use super::node::{Node, Rtt};
 use super::notice::Notice;
+use super::outside::Outside;
 use super::passive::Passive;
 use super::proof::Proofs;
 use super::rpc::Rpc;
@@ -65,6 +66,8 @@ pub(crate) struct Core {
     pub violations: Violations,
     /// Where the application told us to begin.
     pub bootstrap: Vec<Endpoint>,
+    /// Doubts about our address, if there ever were any.
+    pub outside: Option<Box<Outside>>,
     /// Datagrams between virtual nodes of this host.
     pub loopback: VecDeque<Box<[u8]>>,
     /// When the next virtual node may join, once the first is settled.
@@ -105,6 +108,7 @@ impl Core {
             guard: Guard::default(),
             violations: Violations::default(),
             bootstrap: Vec::new(),
+            outside: None,
             loopback: VecDeque::new(),
             next_vnode: None,
         };

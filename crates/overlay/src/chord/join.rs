@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long a small ring may take to let us in before another contact is asked.
 const SMALL_PATIENCE: Duration = Duration::from_secs(5);
 /// Contacts given by the application that are kept.
-const MOST_BOOTSTRAP: usize = 64;
+pub(crate) const MOST_BOOTSTRAP: usize = 64;
 
 impl Core {
     /// The application wants to be in a ring.
@@ -34,6 +34,7 @@ impl Core {
         self.life = Life::Running;
         match start {
             Start::New => self.found_ring(cx),
+            Start::Together(founders) => self.found_together(cx, founders),
             Start::Join(contacts) => {
                 self.bootstrap = contacts;
                 self.bootstrap.truncate(MOST_BOOTSTRAP);

@@ -123,6 +123,7 @@ impl Core {
         let rare = vnode.rare();
         rare.small = None;
         rare.joining = None;
+        rare.founding = None;
         rare.detached = None;
         rare.leaving = Some(Leaving { stage: LeaveStage::Gone, until, acks: 0 });
         self.deactivate(at);

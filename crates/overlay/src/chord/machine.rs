@@ -242,6 +242,10 @@ impl Chord {
             return;
         }
         self.core.detector.on_answer(cx.now());
+        let seen = match message {
+            Message::Pong(pong) => Some(pong.seen),
+            _ => None,
+        };
         if let Message::Pong(pong) = message {
             self.storage.on_pong(&self.core, &from, pong.clock, cx.now());
         }
@@ -258,6 +262,9 @@ impl Chord {
             Purpose::Ring(call) => self.core.on_reply(cx, call, &pending, &received, message),
             Purpose::Lookup(call) => self.lookups.on_reply(&mut self.core, call, &received, message, cx),
             Purpose::Storage(call) => self.storage.on_reply(&mut self.core, call, &received, message, cx),
+        }
+        if let Some(seen) = seen {
+            self.core.seen_at(cx, &from, seen.into());
         }
     }
 

@@ -43,6 +43,8 @@ pub(crate) enum Call {
     Encounter,
     /// Bootstrapping: what is our address?
     Address,
+    /// Is one with whom we begin a ring there?
+    Founder,
     /// Sent once, no answer expected but a challenge.
     Told,
 }

@@ -3,6 +3,7 @@
 //! Invariants: `list` never holds the node itself; `predecessor` once set is only ever replaced; one pending read
 //! (`op`); an inactive node owns nothing.
 
+use super::founders::Founding;
 use super::list::SuccessorList;
 use super::lookup::Fingers;
 use super::node::{Entry, Node, Stamp};
@@ -72,6 +73,8 @@ pub(crate) struct Vnode {
 pub(crate) struct Rare {
     /// Finding a place in a ring.
     pub joining: Option<Joining>,
+    /// Beginning a ring together with others.
+    pub founding: Option<Founding>,
     /// The table of a small ring.
     pub small: Option<Small>,
     /// Since when more than half of the list is unreachable.
@@ -278,6 +281,7 @@ impl Vnode {
         deadline.at(self.stabilise_at).at(self.heartbeat_at).at(self.check_at);
         deadline.at(self.grant.as_ref().map(|grant| grant.due));
         if let Some(rare) = &self.rare {
+            deadline.at(rare.founding.as_ref().and_then(|founding| founding.retry_at));
             deadline.at(rare.joining.as_ref().and_then(|joining| joining.retry_at));
             deadline.at(rare.small.as_ref().and_then(|small| small.retry_at));
             deadline.at(rare

@@ -2,14 +2,16 @@
 
 use super::place::{own_ip, resolve_all};
 use super::{Starting, unix_time};
-use crate::cli::Chord;
+use crate::cli::{Address, Chord, JoinArgs};
 use crate::commands::Context;
 use crate::daemon::home::Identity;
 pub(super) use crate::daemon::ring::Entry;
 use crate::daemon::ring::{self, RingSystem};
 use crate::daemon::system::System;
 use crate::failure::{Failure, Outcome};
-use std::net::SocketAddr;
+use crate::text;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use throng_machine::Endpoint;
@@ -22,8 +24,12 @@ use throng_runtime::ring::RingConfig;
 /// What the ring keeps, in the home.
 const RECORDS: &str = "ring.sqlite";
 
-/// What `--chord` means; names are looked up.
-pub(super) fn entry(chord: &[Chord], context: &Context) -> Outcome<Option<Entry>> {
+/// What `--chord` and `--chord-founders` mean; names are looked up.
+pub(super) fn entry(args: &JoinArgs, context: &Context) -> Outcome<Option<Entry>> {
+    if let Some(file) = &args.chord_founders {
+        return founders(file, context).map(|founders| Some(Entry::Together(founders)));
+    }
+    let chord = &args.chord;
     let addresses: Vec<_> = chord
         .iter()
         .filter_map(|chord| match chord {
@@ -42,6 +48,31 @@ pub(super) fn entry(chord: &[Chord], context: &Context) -> Outcome<Option<Entry>
     Ok(Some(Entry::Through(resolve_all(addresses.into_iter(), context)?)))
 }
 
+/// The addresses in a file, one a line; what follows a # is left out.
+fn founders(file: &Path, context: &Context) -> Outcome<Vec<SocketAddr>> {
+    let name = text::path(file);
+    let content = std::fs::read_to_string(file)
+        .map_err(|error| Failure::failed(format_args!("cannot read the founders in {name}: {error}")))?;
+    let mut named: Vec<Address> = Vec::new();
+    for (number, line) in (1..).zip(content.lines()) {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if !line.is_empty() {
+            let wrong = |why| Failure::failed(format_args!("{name}, line {number}: {why}"));
+            named.push(line.parse().map_err(wrong)?);
+        }
+    }
+    if named.len() < 2 {
+        return Err(Failure::failed(format_args!("{name} names fewer than two hosts; a ring of one is --chord new")));
+    }
+    resolve_all(named.iter(), context)
+}
+
+/// Which of the founders this host is.
+fn own_among(founders: &[SocketAddr], at: SocketAddr) -> Option<SocketAddr> {
+    let ours = |ip: IpAddr| ip == at.ip() || at.ip().is_unspecified() && UdpSocket::bind((ip, 0)).is_ok();
+    founders.iter().copied().find(|founder| founder.port() == at.port() && ours(founder.ip()))
+}
+
 /// Begins to enter the ring.
 pub(super) fn start(entry: Entry, starting: &Starting<'_>) -> Outcome<Rc<dyn System>> {
     let Starting { args, home, identity, port, .. } = *starting;
@@ -51,6 +82,14 @@ pub(super) fn start(entry: Entry, starting: &Starting<'_>) -> Outcome<Rc<dyn Sys
     let known = entry.clone();
     let machine = move |at| chord::Chord::new(Arc::new(chosen), &host(at, &known, identity));
     let sockets = Sockets::shared(port, Protocol::Chord);
+    if let Entry::Together(founders) = &entry
+        && own_among(founders, port.local_addr()).is_none()
+    {
+        let at = port.local_addr();
+        return Err(Failure::failed(format_args!(
+            "none of the founders is this host at {at}: name it in the file, and listen on that port (--listen)"
+        )));
+    }
     let ring = RingSystem::start(&config, sockets, entry, (machine, starting.teller(ring::NAME)));
     Ok(ring.map_err(Failure::failed)?)
 }
@@ -58,6 +97,7 @@ pub(super) fn start(entry: Entry, starting: &Starting<'_>) -> Outcome<Rc<dyn Sys
 /// What the ring's machine has for itself.
 fn host(at: SocketAddr, entry: &Entry, identity: &Identity) -> chord::Host {
     let known = match entry {
+        Entry::Together(founders) => own_among(founders, at),
         _ if !at.ip().is_unspecified() => Some(at),
         // Those who join will tell, but there must be one whom they can join.
         Entry::New => Some(SocketAddr::new(own_ip(), at.port())),

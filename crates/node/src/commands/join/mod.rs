@@ -82,7 +82,7 @@ pub(crate) fn run(args: &JoinArgs, context: &Context) -> Outcome {
 }
 
 fn plan(args: &JoinArgs, context: &Context) -> Outcome<Plan> {
-    let chord = chord::entry(&args.chord, context)?;
+    let chord = chord::entry(args, context)?;
     let directories = directory::places(&args.member, context)?;
     let gnutella = gnutella::entry(&args.gnutella, context)?;
     let supernode = supernode::entry(&args.supernode, context)?;

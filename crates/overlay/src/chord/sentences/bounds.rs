@@ -102,3 +102,29 @@ fn a_leaver_that_loses_its_last_successor_keeps_no_deadline_in_the_past() {
         throng_machine::Machine::poll_timeout(&member.probe.machine).is_none_or(|due| due > member.probe.now)
     );
 }
+
+#[test]
+fn a_new_outside_address_is_believed_when_three_networks_agree_and_none_saw_the_old_one() {
+    let mut member = Member::new(&[2, 4, 6], 3);
+    let (old, new) = (member.all[0].endpoint, throng_machine::Endpoint::v4([192, 0, 2, 77], 4_000));
+    let peer = |host: u8| {
+        let at = throng_machine::Endpoint::v4([10, 0, host, 1], 1);
+        crate::chord::Node::new(wire::IdRule::Open, at, 0, 1).expect("an open id")
+    };
+    let tell = |member: &mut Member, host: u8, seen| {
+        member.probe.call(|machine, cx| machine.core_mut().seen_at(cx, &peer(host), seen));
+        member.settle();
+        member.probe.machine.node(0).expect("one virtual node")
+    };
+    let me = member.all[0];
+    for (host, seen) in [(1, new), (1, new), (1, new), (2, new), (3, old), (1, new), (2, new)] {
+        assert_eq!(tell(&mut member, host, seen), me, "one network, or not without doubt");
+    }
+    let moved = tell(&mut member, 3, new);
+    assert_eq!(moved.endpoint, new);
+    let outs = member.probe.advance(Duration::from_secs(1));
+    assert!(member.sent(&outs).iter().any(|(name, _)| *name == "JoinRead"), "it enters again");
+    for host in 1..9 {
+        assert_eq!(tell(&mut member, host, old), moved, "not again within ten minutes");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod bugs;
 mod explore;
+mod founders;
 mod lecture;
 mod model;
 
