@@ -5,7 +5,6 @@ use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Args, Debug)]

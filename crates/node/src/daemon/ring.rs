@@ -79,8 +79,9 @@ impl RingSystem {
                 let all = given.iter().copied().chain(known);
                 self.ring.begin(Start::Join(endpoints(&mut all.into_iter())));
                 let asked = given.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ");
-                let line =
-                    format!("no answer from {asked} yet; check the address and that it is in a ring; still trying");
+                let line = format!(
+                    "no answer from {asked} yet; check the address and that it is in a ring; still trying"
+                );
                 self.await_others(&line, &teller).await;
             }
         }

@@ -9,23 +9,16 @@
 use super::Context;
 use super::core::{Core, Received};
 use super::maintenance::Call;
-use super::node::{Entry, Health, Node};
-use super::notice::Notice;
-use super::rpc::{Pending, Plan, Purpose};
+use super::node::Node;
+use super::rpc::{Plan, Purpose};
 use std::time::Duration;
 use throng_machine::{Deadline, Instant};
-use throng_wire::chord::{self as wire, Message, Mode, Relayed};
+use throng_wire::chord::{self as wire, Message, Relayed};
 
 /// Local health is judged over this.
-const WINDOW: Duration = Duration::from_secs(10);
+pub(crate) const WINDOW: Duration = Duration::from_secs(10);
 /// Own timers later than this mean that this host is not well.
 const LATE: Duration = Duration::from_millis(200);
-/// Rounds of relays before a suspicion rests until the next heartbeat.
-const MOST_ROUNDS: u8 = 3;
-/// Suspicions under confirmation at once.
-const MOST_CONFIRMING: usize = 64;
-/// Neighbours pinged beyond a silent one: five dead in a row of a ring that loses half its nodes is one in thirty.
-const BEYOND: usize = 4;
 /// Pings on behalf of others at once.
 const MOST_ASKERS: usize = 32;
 
@@ -74,7 +67,7 @@ impl Detector {
         self.count(now, |detector| detector.answered = detector.answered.saturating_add(1));
     }
 
-    fn on_failure(&mut self, now: Instant) {
+    pub(crate) fn on_failure(&mut self, now: Instant) {
         self.count(now, |detector| detector.failed = detector.failed.saturating_add(1));
     }
 
@@ -183,149 +176,6 @@ impl Detector {
 }
 
 impl Core {
-    /// Pings a node unless that is under way already.
-    pub(crate) fn probe(&mut self, cx: &mut Context<'_>, at: usize, node: &Node) {
-        let under_way = |pending: &Pending| {
-            pending.to == *node && matches!(pending.purpose, Purpose::Ring(Call::Probe | Call::Confirm))
-        };
-        if !self.rpc.iter().any(under_way) && !self.detector.confirming.iter().any(|each| each.node == *node)
-        {
-            self.ping(cx, (at, *node), Call::Probe);
-        }
-    }
-
-    /// Pings a node.
-    pub(crate) fn ping(
-        &mut self,
-        cx: &mut Context<'_>,
-        (at, node): (usize, Node),
-        call: Call,
-    ) -> Option<u64> {
-        let claim = self.vnodes[at].claim;
-        self.ask(cx, (at, node), call, &Message::Ping(wire::Ping { claim }))
-    }
-
-    /// A request was sent as often as planned without an answer: its target is a suspect.
-    pub(crate) fn on_silence(&mut self, cx: &mut Context<'_>, pending: &Pending) {
-        let node = pending.to;
-        if !matches!(pending.purpose, Purpose::Ring(Call::OnBehalf(_))) {
-            self.detector.on_failure(cx.now());
-        }
-        self.notices.push_back(Notice::Silent { node });
-        let mut matters = false;
-        for vnode in &mut self.vnodes {
-            vnode.fingers.silent(&node);
-            let prdc =
-                vnode.predecessor.as_mut().filter(|prdc| prdc.node == node && prdc.health != Health::Dead);
-            for entry in vnode.list.find_mut(&node).into_iter().chain(prdc) {
-                entry.on_silent();
-                matters = true;
-            }
-            matters |= vnode.bound.as_ref().is_some_and(|bound| bound.node == node);
-            matters |= vnode.predecessors.iter().any(|pred| pred.node == node);
-            matters |= matches!(vnode.op, super::vnode::Op::AwaitCand { cand, .. } if cand == node);
-        }
-        matters |= self.small_knows(pending.at, &node);
-        if matters {
-            self.confirm(cx, pending.at, &node);
-            self.probe_beyond(cx, &node);
-        }
-    }
-
-    /// Neighbours die together: those beyond a silent head or predecessor are pinged now, not one after the other as
-    /// each death is confirmed.
-    fn probe_beyond(&mut self, cx: &mut Context<'_>, silent: &Node) {
-        let (fresh, now) = (self.config.timers.heartbeat / 2, cx.now());
-        for at in 0..self.vnodes.len() {
-            let vnode = &self.vnodes[at];
-            let is = |entry: &Entry| entry.node == *silent;
-            let head = vnode.head().is_some_and(is);
-            let prdc = vnode.predecessor.as_ref().is_some_and(is);
-            let after = vnode.list.entries().iter().skip(1).take(BEYOND).filter(|_| head);
-            let after = after.filter(|entry| !entry.heard.within(fresh, now)).map(|entry| entry.node);
-            let before = vnode.predecessors.iter().take(BEYOND + 1).filter(|_| prdc).map(|pred| pred.node);
-            let beyond: Vec<Node> = after.chain(before).filter(|node| node != silent).collect();
-            for node in beyond {
-                self.probe(cx, at, &node);
-            }
-        }
-    }
-
-    /// Asks others whether a suspect lives.
-    pub(crate) fn confirm(&mut self, cx: &mut Context<'_>, at: usize, node: &Node) {
-        // One of our own is never dead, only busy: its suspicion would wait for ever for a verdict.
-        let own = self.vnodes.iter().any(|vnode| vnode.node == *node);
-        if own
-            || self.detector.confirming.iter().any(|confirming| confirming.node == *node)
-            || self.detector.confirming.len() >= MOST_CONFIRMING
-        {
-            return;
-        }
-        let until = cx.now() + self.config.timers.rto_most;
-        let confirming = Confirming { node: *node, at, waiting: 0, silent: 0, rounds: 0, until };
-        self.detector.confirming.push(confirming);
-        self.ask_relays(cx, node);
-    }
-
-    fn ask_relays(&mut self, cx: &mut Context<'_>, node: &Node) {
-        let Some(index) = self.detector.confirming.iter().position(|each| each.node == *node) else { return };
-        let at = self.detector.confirming[index].at;
-        let relays = self.relays(cx, at, node, usize::from(self.config.timers.relays));
-        let asked = u8::try_from(relays.len()).unwrap_or(u8::MAX);
-        let target = self.rto(node);
-        // Twice the slowest relay's way to us and to the suspect.
-        let slowest = relays.iter().map(|relay| self.rto(relay)).max().unwrap_or(target);
-        let confirming = &mut self.detector.confirming[index];
-        confirming.rounds += 1;
-        confirming.waiting = asked;
-        confirming.until = cx.now() + (slowest + target) * 2;
-        let message = Message::PingReq(wire::PingReq { target: node.contact(), state: None });
-        for relay in &relays {
-            let (purpose, rto) = (Purpose::Ring(Call::Relay), slowest + target);
-            self.call_with(cx, Plan { at, to: *relay, purpose, rto, sends: 2 }, &message);
-        }
-        if relays.is_empty() {
-            self.check_detached(cx, at);
-            // Nobody to ask: a second round of pings decides, unless we are detached.
-            self.ping(cx, (at, *node), Call::Confirm);
-            if let Some(confirming) = self.detector.confirming.get_mut(index) {
-                confirming.until = cx.now() + WINDOW;
-            }
-        }
-    }
-
-    /// Up to `count` nodes that answer, on hosts of their own, chosen at random; under the rule for the public
-    /// network in different /16 as far as there are such.
-    pub(crate) fn relays(&self, cx: &mut Context<'_>, at: usize, but: &Node, count: usize) -> Vec<Node> {
-        let vnode = &self.vnodes[at];
-        let listed = vnode.list.entries().iter().chain(vnode.predecessor.as_ref());
-        let usable = |entry: &&Entry| {
-            entry.is_usable()
-                && entry.node.endpoint != but.endpoint
-                && Some(entry.node.endpoint) != self.endpoint
-        };
-        let mut choice: Vec<Node> =
-            listed.chain(vnode.fingers.iter()).filter(usable).map(|entry| entry.node).collect();
-        choice.extend(self.small_relays(at, but));
-        choice.sort_unstable_by_key(|node| node.endpoint);
-        choice.dedup_by_key(|node| node.endpoint);
-        // Fisher and Yates, then those of new prefixes first.
-        for index in (1..choice.len()).rev() {
-            let other = cx.rng().below(index as u32 + 1) as usize;
-            choice.swap(index, other);
-        }
-        let mut prefixes: Vec<u64> = Vec::new();
-        let mut seen = |node: &Node| {
-            let prefix = prefix16(node);
-            let seen = prefixes.contains(&prefix);
-            prefixes.push(prefix);
-            seen
-        };
-        choice.sort_by_cached_key(&mut seen);
-        choice.truncate(count);
-        choice
-    }
-
     /// Somebody asks us to ping another, or to fetch its state.
     pub(crate) fn on_ping_req(&mut self, cx: &mut Context<'_>, from: &Received, request: &wire::PingReq) {
         if !self.is_proved(cx, from) {
@@ -368,87 +218,5 @@ impl Core {
         };
         let message = Message::PingRes(wire::PingRes { target: target.contact(), result });
         self.reply(cx, &asker, &message);
-    }
-
-    /// A relay has answered.
-    pub(crate) fn on_relay_answer(&mut self, cx: &mut Context<'_>, result: &wire::PingRes<'_>) {
-        let Some(node) = Node::of(self.config.id_rule, &result.target) else { return };
-        let Some(index) = self.detector.confirming.iter().position(|each| each.node == node) else { return };
-        if !matches!(result.result, Relayed::Silent) {
-            self.detector.confirming.swap_remove(index);
-            return self.only_relayed(&node);
-        }
-        let confirming = &mut self.detector.confirming[index];
-        confirming.silent = confirming.silent.saturating_add(1);
-        confirming.waiting = confirming.waiting.saturating_sub(1);
-        if confirming.waiting == 0 {
-            self.decide(cx, &node);
-        }
-    }
-
-    /// It lives, but we cannot reach it: it keeps its place and is read through others.
-    fn only_relayed(&mut self, node: &Node) {
-        for vnode in &mut self.vnodes {
-            let prdc = vnode.predecessor.as_mut().filter(|prdc| prdc.node == *node);
-            for entry in vnode.list.find_mut(node).into_iter().chain(prdc) {
-                entry.relay_only = true;
-                entry.health = Health::Alive;
-            }
-        }
-        self.predecessor_lives(node);
-    }
-
-    /// No relay reached it in time, or all have answered.
-    pub(crate) fn decide(&mut self, cx: &mut Context<'_>, node: &Node) {
-        let Some(index) = self.detector.confirming.iter().position(|each| each.node == *node) else { return };
-        let confirming = self.detector.confirming[index].clone();
-        if self.vnodes.get(confirming.at).is_some_and(|vnode| vnode.mode == Mode::Detached) {
-            self.detector.confirming.swap_remove(index);
-        } else if confirming.silent > 0 {
-            self.on_dead(cx, node);
-        } else if confirming.rounds < MOST_ROUNDS {
-            self.ask_relays(cx, node);
-        } else {
-            // Neither it nor its relays answer: more likely we are the ones cut off. The next heartbeat asks again.
-            self.detector.confirming.swap_remove(index);
-            self.check_detached(cx, confirming.at);
-        }
-    }
-
-    /// A second round of pings, for want of relays, went unanswered.
-    pub(crate) fn on_confirm_failed(&mut self, cx: &mut Context<'_>, at: usize, node: &Node) {
-        let frozen = self.vnodes[at].mode == Mode::Detached || self.detector.factor() > 4;
-        if frozen {
-            self.detector.confirming.retain(|confirming| confirming.node != *node);
-        } else if self.detector.confirming.iter().any(|confirming| confirming.node == *node) {
-            self.on_dead(cx, node);
-        }
-    }
-
-    /// Decides the suspicions whose time is over.
-    pub(crate) fn decide_due(&mut self, cx: &mut Context<'_>) {
-        let now = cx.now();
-        let due: Vec<Node> =
-            self.detector.confirming.iter().filter(|each| each.until <= now).map(|each| each.node).collect();
-        for node in due {
-            self.decide(cx, &node);
-        }
-    }
-
-    /// A node says it is of no ring. If it only froze, it keeps its place.
-    pub(crate) fn on_not_member(&mut self, cx: &mut Context<'_>, at: usize, node: &Node, mode: Mode) {
-        // A joiner of a small ring may be asked by those who know it is a member before it knows itself.
-        let welcome_under_way = self.small_newcomer(at, node, WINDOW, cx.now());
-        if mode == Mode::Joining && !self.small_pending(at, node) && !welcome_under_way {
-            self.on_dead(cx, node);
-        }
-    }
-}
-
-/// The first two bytes of an IPv4 address, the first four of an IPv6 one.
-pub(crate) fn prefix16(node: &Node) -> u64 {
-    match node.endpoint.ip() {
-        std::net::IpAddr::V4(ip) => u64::from(u32::from(ip) >> 16),
-        std::net::IpAddr::V6(ip) => (u128::from(ip) >> 96) as u64 | 1 << 63,
     }
 }

@@ -7,15 +7,19 @@
 //! `node`); the ring itself is `detector`, `join`, `stabilise`, `rectify`, `leave`, `ownership`, `small`, `merge`, `mend`;
 //! `lookup` finds owners, `storage` keeps records. Parts tell each other by `notice`, never by calling back.
 
+mod admit;
 mod answers;
 mod bulk;
 mod clock;
+mod collapse;
 mod command;
 mod config;
 mod core;
+mod detached;
 mod detector;
 mod event;
 mod founders;
+mod grant;
 mod guard;
 mod hearing;
 pub mod invariant;
@@ -25,6 +29,7 @@ mod list;
 mod lookup;
 mod machine;
 mod maintenance;
+mod meeting;
 mod mend;
 mod merge;
 mod node;
@@ -32,6 +37,7 @@ mod notice;
 mod outside;
 mod ownership;
 mod passive;
+mod places;
 mod proof;
 mod publish;
 mod rectify;
@@ -40,10 +46,15 @@ mod rpc;
 mod send;
 #[cfg(test)]
 mod sentences;
+mod size;
 mod small;
 mod small_join;
+mod small_rounds;
+mod small_rows;
 mod stabilise;
+mod state;
 mod storage;
+mod suspicion;
 #[cfg(test)]
 mod tests;
 mod view;

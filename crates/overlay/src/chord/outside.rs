@@ -52,7 +52,7 @@ impl Core {
         }
         let network = match self.config.id_rule {
             IdRule::Open => Network::Host(from.endpoint.ip()),
-            IdRule::Prefix => Network::Wide(super::detector::prefix16(from)),
+            IdRule::Prefix => Network::Wide(super::suspicion::prefix16(from)),
         };
         let outside = self.outside.get_or_insert_default();
         outside.said.retain(|(of, _, at)| *of != network && now.since(*at) < COUNTS);
@@ -76,7 +76,8 @@ impl Core {
             self.notices.push_back(Notice::Gone { at });
         }
         let told = std::mem::take(&mut self.bootstrap);
-        self.bootstrap = known.iter().map(|node| node.endpoint).chain(told).filter(|to| *to != address).collect();
+        self.bootstrap =
+            known.iter().map(|node| node.endpoint).chain(told).filter(|to| *to != address).collect();
         self.bootstrap.truncate(super::join::MOST_BOOTSTRAP);
         self.detector.confirming.clear();
         self.next_vnode = None;

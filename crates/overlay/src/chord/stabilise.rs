@@ -4,23 +4,18 @@
 //! has answered; what the head says is merged into the list, never put in its place.
 
 use super::Context;
-use super::core::{Core, Received};
+use super::core::Core;
 use super::maintenance::Call;
 use super::node::Node;
 use super::notice::Notice;
-use super::rpc::Purpose;
-use super::vnode::{Op, Pred};
+use super::vnode::Op;
 use std::time::Duration;
-use throng_wire::chord::{self as wire, List, Message, Mode, Relayed, btw, ring_size};
+use throng_wire::chord::{self as wire, Message, Mode, Relayed, btw};
 
-/// Bytes of contacts in a view at most, so that a view always fits a datagram.
-const LIST_BYTES: usize = 800;
 /// The shortest list that is ever aimed at, unless configured.
 const LEAST_LIST: usize = 16;
 /// Share of the ordinary pause while lists are short because many died.
 const THIN: f32 = 0.2;
-/// Bytes of neighbours in a view or a Notify at most.
-const PLIST_BYTES: usize = 300;
 
 impl Core {
     /// B, when its time has come.
@@ -312,136 +307,4 @@ impl Core {
             self.finish(cx, at);
         }
     }
-
-    /// Somebody asks for our view.
-    pub(crate) fn on_get_state(&mut self, cx: &mut Context<'_>, from: &Received, request: &wire::GetState) {
-        if !self.is_proved(cx, from) {
-            return;
-        }
-        if !self.vnodes[from.at].is_member() || self.vnodes[from.at].is_gone() {
-            return self.refuse(cx, from);
-        }
-        self.with_view(from.at, |core, digest, view| {
-            let view = (digest != request.known).then_some(*view);
-            core.reply(cx, from, &Message::State(wire::State { digest, view }));
-        });
-    }
-
-    /// We are no member: say so.
-    pub(crate) fn refuse(&mut self, cx: &mut Context<'_>, from: &Received) {
-        let vnode = &self.vnodes[from.at];
-        // Who has said goodbye is of no ring, though it still forwards.
-        let mode = if vnode.is_gone() { Mode::Joining } else { vnode.mode };
-        self.reply(cx, from, &Message::NotMember(wire::NotMember { mode }));
-    }
-
-    /// Builds the view of a virtual node and its digest.
-    pub(crate) fn with_view(&mut self, at: usize, act: impl FnOnce(&mut Core, u64, &wire::View<'_>)) {
-        let vnode = &self.vnodes[at];
-        let contacts: Vec<wire::Contact> = vnode.list.nodes().map(Node::contact).collect();
-        let plist: Vec<wire::Neighbour> = vnode.predecessors.iter().map(Pred::neighbour).collect();
-        let list = List::fitting(&contacts, LIST_BYTES).unwrap_or_default();
-        let view = wire::View {
-            prdc: vnode.predecessor.as_ref().map(|prdc| prdc.node.contact()),
-            claim: vnode.claim,
-            mode: vnode.mode,
-            mode_epoch: vnode.mode_epoch,
-            r: vnode.most,
-            n_est: self.own_estimate(at),
-            plist: List::fitting(&plist, PLIST_BYTES).unwrap_or_default(),
-            skip: 0,
-            total: u8::try_from(contacts.len()).unwrap_or(u8::MAX),
-            list,
-        };
-        // The estimate moves with every list; what else changes is what the asker needs to know.
-        let digest = digest(&wire::View { n_est: 0, ..view });
-        act(self, digest, &view);
-    }
-
-    /// Notifies a node that has answered us: we may be its predecessor.
-    pub(crate) fn send_notify(&mut self, cx: &mut Context<'_>, at: usize, to: &Node) {
-        let vnode = &self.vnodes[at];
-        if !matches!(vnode.mode, Mode::Ring | Mode::Small)
-            || vnode.is_parting()
-            || vnode.entry(to).is_some_and(|entry| entry.relay_only)
-        {
-            return;
-        }
-        let under_way = |pending: &super::rpc::Pending| {
-            pending.purpose == Purpose::Ring(Call::Notify) && pending.at == at && pending.to == *to
-        };
-        if self.rpc.iter().any(under_way) {
-            return;
-        }
-        let plist: Vec<wire::Neighbour> = vnode.predecessors.iter().map(Pred::neighbour).collect();
-        let plist = List::fitting(&plist, PLIST_BYTES).unwrap_or_default();
-        let message = Message::Notify(wire::Notify { claim: vnode.claim, plist });
-        self.ask(cx, (at, *to), Call::Notify, &message);
-    }
-
-    /// Nodes in the ring, from the distance of our last successor.
-    pub(crate) fn own_estimate(&self, at: usize) -> u64 {
-        let vnode = &self.vnodes[at];
-        let count = vnode.list.len();
-        match vnode.list.last() {
-            Some(last) if !vnode.wraps && vnode.mode == Mode::Ring => {
-                let span = throng_wire::chord::dist(vnode.id(), last.node.id);
-                (ring_size(count, span).min(1e15) as u64).max(count as u64)
-            }
-            _ => self.small_count(at).unwrap_or(count + 1) as u64,
-        }
-    }
-
-    /// Nodes in the ring: the median of our estimate and the last few others'.
-    pub(crate) fn estimate(&self, at: usize) -> f64 {
-        let own = self.own_estimate(at).max(1) as f64;
-        let heard = self.vnodes[at].estimates.iter().filter(|estimate| **estimate > 0);
-        let mut all: Vec<f64> = heard.map(|eighths| f64::from(*eighths - 1) / 8.0).collect();
-        all.push(own.log2());
-        all.sort_by(f64::total_cmp);
-        all[all.len() / 2].exp2()
-    }
-
-    /// A neighbour's estimate; several are kept so that no single one decides.
-    pub(crate) fn estimate_heard(&mut self, at: usize, n_est: u64) {
-        let eighths = ((n_est.max(1) as f64).log2() * 8.0) as u8;
-        let estimates = &mut self.vnodes[at].estimates;
-        estimates.rotate_right(1);
-        estimates[0] = eighths.saturating_add(1);
-    }
-
-    /// r = 2 log2 n within 16 to 40, or as configured; more while the list spans too few hosts.
-    pub(crate) fn update_most(&mut self, at: usize) {
-        let wanted = match self.config.successors {
-            Some(forced) => forced.max(1),
-            None => {
-                // It shrinks later than it grew, so that a ring near a power of two does not waver.
-                let (bits, length) =
-                    (self.estimate(at).log2(), |bits: f64| (2.0 * bits.ceil()).clamp(16.0, 40.0) as u8);
-                self.vnodes[at].most.clamp(length(bits), length(bits + 0.5))
-            }
-        };
-        let vnode = &mut self.vnodes[at];
-        let full = vnode.list.len() >= usize::from(wanted);
-        let few =
-            full && vnode.list.hosts() < 4 && self.config.vnodes > 1 && self.config.successors.is_none();
-        let most = if few { vnode.most.max(wanted).saturating_add(8).min(64) } else { wanted };
-        if most != vnode.most {
-            vnode.most = most;
-            // An unchanged head has more to tell.
-            vnode.known = 0;
-        }
-    }
-}
-
-/// A hash of a view by which an unchanged one is told from a changed one; never 0.
-fn digest(view: &wire::View<'_>) -> u64 {
-    use std::hash::Hasher as _;
-    use throng_wire::chord::Wire as _;
-    let mut bytes = Vec::with_capacity(1_024);
-    // What does not fit the wire was cut before; a view that has no encoding at all is never sent.
-    let _ = view.write(&mut bytes);
-    let mut hasher = siphasher::sip::SipHasher13::new();
-    hasher.write(&bytes);
-    hasher.finish().max(1)
 }

@@ -62,7 +62,9 @@ fn founders(file: &Path, context: &Context) -> Outcome<Vec<SocketAddr>> {
         }
     }
     if named.len() < 2 {
-        return Err(Failure::failed(format_args!("{name} names fewer than two hosts; a ring of one is --chord new")));
+        return Err(Failure::failed(format_args!(
+            "{name} names fewer than two hosts; a ring of one is --chord new"
+        )));
     }
     resolve_all(named.iter(), context)
 }
