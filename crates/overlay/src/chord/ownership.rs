@@ -11,6 +11,9 @@ use super::notice::Notice;
 use super::vnode::Pred;
 use throng_wire::chord::{self as wire, Claim, Message, Mode, RingId, btw};
 
+/// Predecessors read by one walk at least, so that it comes round every ring that founders begin.
+const MOST_READS: u8 = 48;
+
 impl Core {
     /// Looks at the predecessor and what it owns, and does what O2, O3 or O5 demand.
     pub(crate) fn review(&mut self, cx: &mut Context<'_>, at: usize) {
@@ -117,7 +120,7 @@ impl Core {
         let reads = self.vnodes[at].rare.as_ref().and_then(|rare| rare.walk).unwrap_or(0);
         let own = *node == self.vnodes[at].node;
         let message = Message::GetState(wire::GetState { known: 0, skip: 0 });
-        let going = !own && reads < 2 * self.vnodes[at].most;
+        let going = !own && reads < MOST_READS.max(2 * self.vnodes[at].most);
         if !going || self.ask(cx, (at, *node), Call::Walk, &message).is_none() {
             self.vnodes[at].rare().walk = None;
             return;
@@ -151,6 +154,8 @@ impl Core {
             self.walked_to_owner(cx, at, Pred { node: *node, claim: view.claim });
         } else if let Some(back) = back.filter(|back| btw(me, back.id, node.id)) {
             self.walk_to(cx, at, &back);
+        } else if back.is_some_and(|back| back.id == me) {
+            self.sole_owner(cx, at);
         } else {
             self.vnodes[at].rare().walk = None;
         }
@@ -169,6 +174,17 @@ impl Core {
         if vnode.claim.low() != Some(owner.node.id) {
             self.claim_from(at, owner.node.id);
         }
+        self.review(cx, at);
+    }
+
+    /// The walk came round to us, and everybody on it said itself that it owns nothing: we own everything, and give to each
+    /// its part. Should an owner have been passed over after all, its first word makes us yield (O3).
+    fn sole_owner(&mut self, cx: &mut Context<'_>, at: usize) {
+        let vnode = &mut self.vnodes[at];
+        vnode.rare().walk = None;
+        (vnode.bound, vnode.grant) = (None, None);
+        let me = vnode.id();
+        self.claim_from(at, me);
         self.review(cx, at);
     }
 

@@ -220,6 +220,24 @@ proptest! {
 /// Plans that once failed, kept as they were shrunk.
 fn once_failed() -> Vec<Plan> {
     vec![
+        // Of two members only one was active, and the other's range had no owner for ever.
+        Plan {
+            seed: 13349491398076755861,
+            r: 2,
+            size: 4,
+            faults: PERFECT,
+            acts: vec![
+                (24, Act::Leave(109)),
+                (781, Act::Join(83)),
+                (1654, Act::Slow(143)),
+                (515, Act::Join(78)),
+                (2774, Act::Leave(203)),
+                (2732, Act::Join(21)),
+                (106, Act::Crash(3)),
+                (2036, Act::Leave(30)),
+                (1227, Act::Leave(0)),
+            ],
+        },
         // The dead predecessor was never replaced.
         Plan {
             seed: 3158329780118960090,
