@@ -10,18 +10,45 @@ const ENOUGH: usize = 5;
 /// How far the clocks of others are ahead of ours, in seconds.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Clocks {
-    ahead: Vec<(Endpoint, i64)>,
+    ahead: Vec<Said>,
+}
+
+/// What one address says, packed: those of a million holders share a machine.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    by: [u8; 16],
+    /// A clock off by more than 68 years is off by 68 years.
+    ahead: [u8; 4],
+}
+
+impl Said {
+    fn ahead(&self) -> i32 {
+        i32::from_ne_bytes(self.ahead)
+    }
+}
+
+/// An IP address as IPv6 writes it.
+fn name(peer: Endpoint) -> [u8; 16] {
+    match peer.ip() {
+        std::net::IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        std::net::IpAddr::V6(ip) => ip.octets(),
+    }
 }
 
 impl Clocks {
     /// A peer said its time while ours was `unix`.
     pub(crate) fn heard(&mut self, peer: Endpoint, clock: u64, unix: u64) {
         let ahead = i64::try_from(clock).unwrap_or(i64::MAX).saturating_sub_unsigned(unix);
-        self.ahead.retain(|(other, _)| other.ip() != peer.ip());
+        let ahead = ahead.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+        let said = Said { by: name(peer), ahead: ahead.to_ne_bytes() };
+        self.ahead.retain(|other| other.by != said.by);
         if self.ahead.len() >= MOST {
             self.ahead.remove(0);
         }
-        self.ahead.push((peer, ahead));
+        if self.ahead.len() == self.ahead.capacity() {
+            self.ahead.reserve_exact(5);
+        }
+        self.ahead.push(said);
     }
 
     /// The median of few: good enough to date one record again that a holder refused; none of fewer than three.
@@ -30,9 +57,9 @@ impl Clocks {
     }
 
     fn median(&self) -> i64 {
-        let mut ahead: Vec<i64> = self.ahead.iter().map(|(_, ahead)| *ahead).collect();
+        let mut ahead: Vec<i32> = self.ahead.iter().map(Said::ahead).collect();
         ahead.sort_unstable();
-        ahead.get(ahead.len() / 2).copied().unwrap_or(0)
+        ahead.get(ahead.len() / 2).copied().unwrap_or(0).into()
     }
 
     /// Seconds to add to our clock; 0 while too few have spoken, or if they differ by less than a minute.

@@ -1,15 +1,15 @@
 //! Letting go of what is not needed any more: a million hosts share a machine, and maps, once grown, keep their room.
 //!
-//! A host that was only asked holds its store for some seconds and then none: what it knew (who asked how often, what
-//! others' clocks say) counts for no longer than that.
+//! A host that was only asked holds its store for a moment and then none: what it knew (who asked how often, what others'
+//! clocks say) counts for no longer than that.
 
 use super::super::core::Core;
 use super::{Context, Instant, Store};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A store looks at itself so long after it was last called: as long as the longest bucket of a rate takes to fill.
-pub(super) const AFTER: Duration = Duration::from_secs(10);
+/// A store looks at itself so long after it was called; what is busy then is looked at again after as long.
+pub(super) const AFTER: Duration = Duration::from_secs(2);
 
 impl Store {
     /// An empty store. Its numbers begin anywhere, so that answers to an earlier one fit no request of this one.
