@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use throng_machine::Endpoint;
 use throng_overlay::discovery::Query;
-use throng_overlay::supernode::Role;
+use throng_overlay::supernode::{Rate, Role};
 use throng_wire::fasttrack::FtHasher;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
@@ -20,7 +20,10 @@ fn member(user: &str, role: Role, listens: bool) -> (Member, UnboundedReceiver<T
     let at = sockets.local_addr().unwrap();
     let address = Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, at.port())).filter(|_| listens);
     let port = if listens { at.port() } else { 0 };
-    let config = Config { role, user: user.into(), address, port, ..Config::default() };
+    // Searches are repeated until the digests have been told, as fast as they are answered.
+    let often = Rate { burst: 1_000_000, every: Duration::from_micros(1) };
+    let (searches, messages) = (often, often);
+    let config = Config { role, user: user.into(), address, port, searches, messages, ..Config::default() };
     let (member, told) = Member::start(config, (sockets, net), 0).unwrap();
     (member, told, Endpoint::from(at))
 }
@@ -84,19 +87,21 @@ fn a_file_is_found_through_two_supernodes_and_fetched_directly_and_by_push() {
                 limit: 1,
                 timeout: Duration::from_secs(10),
             };
-            let mut found = None;
-            for number in 1..20 {
-                bob.command(Command::Find(Ticket(number), query.clone()));
-                found = until(&mut bob_told, |event| match event {
-                    Event::Found(_, file) => Some(Some(file)),
-                    Event::Finished(at) if at == Ticket(number) => Some(None),
-                    _ => None,
-                })
-                .await;
-                if found.is_some() {
-                    break;
+            let search = async {
+                for number in 1.. {
+                    bob.command(Command::Find(Ticket(number), query.clone()));
+                    let found = until(&mut bob_told, |event| match event {
+                        Event::Found(_, file) => Some(Some(file)),
+                        Event::Finished(at) if at == Ticket(number) => Some(None),
+                        _ => None,
+                    });
+                    if let Some(found) = found.await {
+                        return found;
+                    }
                 }
-            }
+                unreachable!("the loop has no end")
+            };
+            let found = tokio::time::timeout(Duration::from_secs(60), search).await;
             let found = found.expect("it is found once the two are linked");
             assert_eq!((found.item.root, found.is_firewalled()), (Some([5; 32]), !listens));
             let mut desk = bob.source(&found.item, &found.source()).unwrap();
