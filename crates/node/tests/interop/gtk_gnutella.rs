@@ -39,6 +39,9 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const OURS: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 1);
 const THEIRS: Ipv4Addr = Ipv4Addr::new(100, 65, 0, 1);
 const OUR_LEAF: Ipv4Addr = Ipv4Addr::new(100, 66, 0, 1);
+/// The name of its file, and the words of it.
+const ITS_NAME: &str = "wombat_lullaby_song.mp3";
+const WORDS: [&str; 3] = ["wombat", "lullaby", "song"];
 /// The name of our file.
 const NAME: &str = "quokka_serenade_tune.ogg";
 /// Large enough for several of its requests and for its tree.
@@ -243,13 +246,13 @@ async fn fetches(member: &Member, item: &Item, found: &Source) -> Result<Vec<u8>
     Ok(held)
 }
 
-/// Its file is found and fetched directly and by push, its tree is right, its list names the file.
+/// Its file is found and fetched, its tree is right, its list names the file.
 async fn takes(
     member: &Member,
     told: &mut UnboundedReceiver<Told>,
     theirs: &[u8],
     words: &[&str],
-) -> Result<()> {
+) -> Result<(Item, Source)> {
     let (item, found) = finds(member, told, words).await.context("we search")?;
     ensure!(item.sha1 == Some(Sha1::digest(theirs).into()), "another file was found: {item:?}");
     ensure!(fetches(member, &item, &found).await.context("we fetch")? == theirs, "the copy differs");
@@ -260,9 +263,14 @@ async fn takes(
     let (header, payload, _) = frame(&list)?.context("an empty list")?;
     let Message::QueryHit(hit) = Message::parse(&header, payload)? else { bail!("no hit in the list") };
     ensure!(hit.records().any(|record| record.sha1() == item.sha1), "the list lacks the file");
+    Ok((item, found))
+}
+
+/// The same, called by it.
+async fn takes_by_push(member: &Member, (item, found): (Item, Source), theirs: &[u8]) -> Result<()> {
     let Source::Gnutella { at, servent, index, name, proxies, .. } = found else { bail!("found elsewhere") };
     let walled = Source::Gnutella { at, servent, index, name, firewalled: true, proxies };
-    // It lets one address call five times a minute, and is to call now.
+    // It lets one address call five times a minute, and we are not to make it call more.
     tokio::time::sleep(Duration::from_secs(20)).await;
     ensure!(
         fetches(member, &item, &walled).await.context("we fetch by push")? == theirs,
@@ -295,7 +303,7 @@ fn as_a_leaf(program: &Path) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("throng-gtk-").tempdir()?;
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755))?;
     let (ours, theirs, theirs_in) = (data(0), data(2), folder.path().join("gtk"));
-    Gtk::gives(&theirs_in, "wombat_lullaby_song.mp3", &theirs)?;
+    Gtk::gives(&theirs_in, ITS_NAME, &theirs)?;
     let gtk = Gtk::start(program, &host, &theirs_in, false)?;
     within(&host, async || {
         let (hub, mut hub_told) = member(OURS, Role::Ultrapeer)?;
@@ -311,7 +319,8 @@ fn as_a_leaf(program: &Path) -> Result<()> {
             ensure!(Instant::now() < deadline, "gtk-gnutella did not link: {:?}", hub.status());
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        takes(&leaf, &mut told, &theirs, &["wombat", "lullaby", "song"]).await?;
+        let copy = takes(&leaf, &mut told, &theirs, &WORDS).await?;
+        takes_by_push(&leaf, copy, &theirs).await?;
         let sha1 = Urn::Sha1(file.item.sha1.context("hashed")?);
         let at =
             format!("http://{OUR_LEAF}:{PORT}/uri-res/N2R?{sha1}").replace(':', "%3A").replace('?', "%3F");
@@ -326,4 +335,28 @@ fn as_a_leaf(program: &Path) -> Result<()> {
 #[test]
 fn gtk_gnutella_as_a_leaf_of_ours_trades_both_ways() -> Result<()> {
     program(VARIABLE).map_or(Ok(()), |program| as_a_leaf(&program))
+}
+
+/// As the ultrapeer of our leaf: its file is found and fetched.
+fn as_an_ultrapeer(program: &Path) -> Result<()> {
+    let (_lab, host) = lab()?;
+    let folder = tempfile::Builder::new().prefix("throng-gtk-").tempdir()?;
+    fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755))?;
+    let (theirs, theirs_in) = (data(2), folder.path().join("gtk"));
+    Gtk::gives(&theirs_in, ITS_NAME, &theirs)?;
+    let gtk = Gtk::start(program, &host, &theirs_in, true)?;
+    if !gtk.ask("status")?.contains("Ultrapeer") {
+        eprintln!("skipped: by this clock gtk-gnutella is too old to be an ultrapeer");
+        return Ok(());
+    }
+    within(&host, async || {
+        let (leaf, mut told) = member(OUR_LEAF, Role::Leaf)?;
+        joins(&leaf, &mut told, &[THEIRS]).await?;
+        takes(&leaf, &mut told, &theirs, &WORDS).await.map(drop)
+    })
+}
+
+#[test]
+fn gtk_gnutella_as_the_ultrapeer_of_our_leaf_is_searched_and_fetched_from() -> Result<()> {
+    program(VARIABLE).map_or(Ok(()), |program| as_an_ultrapeer(&program))
 }

@@ -280,8 +280,6 @@ fn an_old_server_that_closes_after_each_reply_is_called_again() {
     let (stream, _) = called(&outs).expect("a call for the rest");
     let outs = bench.open(stream);
     assert_eq!(requests(&outs, stream)[0].headers.find("Range"), Some("bytes=500-999"));
-    let reply = String::from_utf8_lossy(&partial(500, 999, "")).into_owned().into_bytes();
-    assert!(reply.len() >= 500);
     bench.bytes(stream, &partial(500, 999, ""));
     assert_eq!(bench.events().last(), Some(&Event::Fetched(FetchId(1))));
 }
