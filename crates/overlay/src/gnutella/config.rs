@@ -87,7 +87,8 @@ pub struct Timing {
     pub ping_misses: u8,
     /// A link that stood still for so long ends; 180 s.
     pub congested: Duration,
-    /// Route tables are sent again at most this often; 60 s.
+    /// Route tables are sent again at most this often; 5 s, so that what is published is found within 10 s, over the
+    /// table of its leaf and then that of the ultrapeer.
     pub tables: Duration,
     /// A search of our own is asked again with a new id no sooner; gtk-gnutella drops the same words for half an hour.
     pub dynamic_per_hop: Duration,
@@ -162,7 +163,7 @@ impl Default for Timing {
             ping_wait: seconds(5),
             ping_misses: 3,
             congested: seconds(180),
-            tables: seconds(60),
+            tables: seconds(5),
             dynamic_per_hop: Duration::from_millis(2_400),
             dynamic_probe: Duration::from_millis(3_000),
             dynamic_life: seconds(200),
