@@ -38,7 +38,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_name() {
     let place = Place::new();
     for (content, words) in [
         ("chord = [\"new\"]\nnothing = 3\n", "no option nothing"),
-        ("chord = [\"new\"\n", "line 2"),
+        ("chord = [\"new\"\n", "line 1"),
         ("chord = [\"nowhere\"]\n", "HOST:PORT"),
         ("chord-places = 99\nchord = [\"new\"]\n", "99"),
     ] {

@@ -142,7 +142,9 @@ impl Glue {
             Note::Reverified(content, lost) => self.on_reverified(content, &lost, commands),
             Note::Prioritise(content, runs) => commands.push(Command::Prioritise(content, runs)),
             // Who asked may have gone.
-            Note::Storage(content, reply) => _ = reply.send(self.assembly.storage(content).cloned()),
+            Note::Storage(content, reply) => {
+                _ = reply.send(self.contents.get(&content).and_then(|of| of.storage.clone()));
+            }
             Note::Hashed => self.on_hashed(commands),
             Note::Unreadable(extent, error) => self.on_unreadable(extent, &error, commands),
             Note::Probed(content, result) => self.on_probed(content, result, commands),

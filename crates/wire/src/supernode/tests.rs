@@ -87,7 +87,7 @@ fn queries_and_replies_carry_fasttracks_terms_and_hits() {
     let reply = Reply { guid: [7; 16], supernode: at(9), hits: Hits::written(1, b"anything") };
     assert_eq!(
         hex(&Message::Reply(reply)),
-        "08002007070707070707070707070707070707070a00000904be0001616e797468696e67"
+        "080020070707070707070707070707070707070a00000904be0001616e797468696e67"
     );
     let push = PushRequest { id: 1, from: at(1), target: at(2), supernode: at(3), user: b"bob" };
     assert_eq!(hex(&Message::Push(push)).len(), 2 * (3 + 4 + 18 + 3));
