@@ -1,14 +1,23 @@
-//! `throng demo`: one tracker, one seed and three downloaders on real sockets of this machine.
+//! `throng demo`: the lecture on real sockets of this machine, in two scenes.
 //!
-//! The seed's uplink is narrow, so that the downloaders have a reason to trade: what one has, the others get from it.
+//! First the swarm: one tracker, one seed and three downloaders. The seed's uplink is narrow, so that the downloaders
+//! have a reason to trade: what one has, the others get from it. Then all five systems at once ([`lecture`]), each node a
+//! process of its own.
 
+mod actor;
+mod ask;
+mod cast;
+mod exhibit;
+mod lecture;
 mod node;
 mod source;
+mod table;
 
 use super::Context;
 use crate::cli::DemoArgs;
 use crate::failure::{Failure, Outcome};
 use crate::{text, units};
+use exhibit::Exhibit;
 use node::Node;
 use serde_json::json;
 use std::path::Path;
@@ -41,6 +50,10 @@ pub(crate) fn run(args: &DemoArgs, context: &Context) -> Outcome {
     let url = format!("http://{}/announce", tracker.local_addr());
     let metainfo = Arc::new(publish(&path, &url, context)?);
     let outcome = super::block_on(share(&path, &metainfo, scratch.path(), context))?;
+    let outcome = outcome.and_then(|()| {
+        let exhibit = Exhibit::choose(&path, scratch.path())?;
+        lecture::play(scratch.path(), &exhibit, &url, context)
+    });
     tracker.stop();
     outcome?;
     let time = units::duration(began.elapsed());

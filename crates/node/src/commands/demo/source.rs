@@ -13,32 +13,19 @@ use throng_runtime::create::{Control, verify};
 use throng_runtime::storage::{Options, Storage};
 use throng_wire::metainfo::Metainfo;
 
-/// The folder of the repository that is shared.
-const FOLDER: &str = "crates";
-/// How far above the program the repository may be: `target/release/throng`, or one deeper.
-const LEVELS: usize = 5;
-/// Files made where there is nothing else: sizes in bytes, odd ones on purpose.
+/// Files made where the person names none: sizes in bytes, odd ones on purpose.
 const MADE: [(&str, usize); 4] =
-    [("large.bin", 6_000_001), ("folder/small.txt", 1_000), ("folder/one", 1), ("empty", 0)];
+    [("large.bin", 12_000_001), ("folder/small.txt", 1_000), ("folder/one", 1), ("empty", 0)];
 
-/// What the person named, else `crates` of the repository around us, else files made in `scratch`.
+/// What the person named, else files made in `scratch`.
 pub(super) fn choose(args: &DemoArgs, scratch: &Path) -> Outcome<PathBuf> {
     if let Some(path) = &args.path {
         let missing =
             |_| Failure::failed(format_args!("there is nothing at {}; check the path", text::path(path)));
         return path.metadata().map_err(missing).map(|_| path.clone());
     }
-    let (here, program) =
-        (std::env::current_dir().unwrap_or_default(), std::env::current_exe().unwrap_or_default());
-    let mut around =
-        here.ancestors().chain(program.ancestors().take(LEVELS)).map(|folder| folder.join(FOLDER));
-    // Not any folder of that name: ours.
-    let ours = |folder: &PathBuf| folder.join("wire/Cargo.toml").is_file();
-    match around.find(ours) {
-        Some(folder) => Ok(folder),
-        None => make(&scratch.join("shared"))
-            .map_err(|error| Failure::failed(format_args!("cannot make files to share: {error}"))),
-    }
+    make(&scratch.join("shared"))
+        .map_err(|error| Failure::failed(format_args!("cannot make files to share: {error}")))
 }
 
 fn make(folder: &Path) -> io::Result<PathBuf> {
