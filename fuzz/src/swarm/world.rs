@@ -285,9 +285,6 @@ impl World {
 
     fn on_event(&mut self, event: Event) {
         match event {
-            Event::Fetch { .. } | Event::FetchLess { .. } | Event::SourceShutOut { .. } => {
-                panic!("no source outside the swarm was added")
-            }
             Event::PieceComplete(content, piece) => {
                 let stored = self.stored.get_mut(&content).expect("a torrent of ours");
                 assert!(
@@ -342,10 +339,6 @@ impl World {
             | Event::PeerJoined(..)
             | Event::PeerLeft(..)
             | Event::Banned { .. }
-            // Sources outside the swarm are never given.
-            | Event::Fetch { .. }
-            | Event::FetchLess { .. }
-            | Event::SourceShutOut { .. }
             | Event::Stopped => {}
         }
     }
