@@ -2,7 +2,7 @@
 //! any overlay that can carry or point to it.
 //!
 //! A bencoded dictionary of at most [`MAX`] bytes with sorted one-letter keys; `z` is the ed25519 signature over
-//! [`DOMAIN`] and the dictionary without it. Unknown keys are signed like others and ignored.
+//! `DOMAIN` and the dictionary without it. Unknown keys are signed like others and ignored.
 
 use crate::discovery::Item;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};

@@ -1,7 +1,7 @@
 //! One port for all systems of a node: connections are told apart by their first bytes, datagrams by their form.
 //!
 //! Only protocols whose callers speak first can share a port; Napster's data port, where the called side does, is one
-//! of its own. What nobody takes part in is closed. Who says nothing is let go after [`PATIENCE`]; a bounded number is
+//! of its own. What nobody takes part in is closed. Who says nothing is let go after ten seconds; a bounded number is
 //! waited for at once, and the oldest of them goes when another comes.
 
 use super::socket;
