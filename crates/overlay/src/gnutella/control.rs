@@ -116,11 +116,13 @@ impl Servent {
         if self.role != Role::Leaf || self.published.is_empty() {
             return;
         }
-        let (at, of) = (self.told_everyone() as u32, self.config.limits.leaf_ultrapeers as u32);
+        // Measured by the ultrapeers there are: a small network never has as many as a leaf would take.
+        let takers = self.streams(|live| live.takes_tables).len().max(1);
+        let (at, of) = (self.told_everyone() as u32, takers as u32);
         for ticket in &self.published {
             cx.emit(Event::Discovery(discovery::Event::Published { ticket: *ticket, at, of }));
         }
-        if at >= of {
+        if at as usize >= self.config.limits.leaf_ultrapeers {
             self.published = Vec::new();
         }
     }
