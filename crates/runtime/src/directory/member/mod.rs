@@ -32,6 +32,7 @@ const MAX_ALIKE: u32 = 1_000;
 #[derive(Clone)]
 pub struct Member {
     driver: Driver<Floor>,
+    turns: link::Turns,
 }
 
 /// Transfers as they stand.
@@ -57,7 +58,7 @@ impl Member {
         let data_port = data.local_addr().map_or(0, |at| at.port());
         let machine = Client::new(Config { data_port, ..config });
         let driver = Driver::start(machine, Floor::new(tell, swarm), data, net)?;
-        Ok((Member { driver }, told))
+        Ok((Member { driver, turns: link::Turns::default() }, told))
     }
 
     /// Gives the machine a command; not for sharing, which needs a file: [`Member::publish`].
