@@ -110,9 +110,19 @@ pub(crate) fn count(number: u64) -> String {
     grouped
 }
 
-/// `1 file`, `2 files`.
+/// `1 file`, `2 files`, `2 queries`, `2 searches`.
 pub(crate) fn plural(number: u64, one: &str) -> String {
-    format!("{} {one}{}", count(number), if number == 1 { "" } else { "s" })
+    let number_of = count(number);
+    if number == 1 {
+        return format!("{number_of} {one}");
+    }
+    match one.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{number_of} {stem}ies"),
+        _ if one.ends_with("ch") || one.ends_with("sh") || one.ends_with(['s', 'x']) => {
+            format!("{number_of} {one}es")
+        }
+        _ => format!("{number_of} {one}s"),
+    }
 }
 
 /// Seconds since 1970 as a date and time in UTC, for years 0 to 9999.
@@ -166,6 +176,8 @@ mod tests {
         assert_eq!(times, ["0.4 s", "37 s", "4 min 2 s", "3 h 5 min"]);
         assert_eq!([1, 999, 1_000, 1_234_567].map(count), ["1", "999", "1,000", "1,234,567"]);
         assert_eq!((plural(1, "file"), plural(0, "file")), ("1 file".into(), "0 files".into()));
+        let several = ["query", "search", "finger", "day"].map(|one| plural(2, one));
+        assert_eq!(several, ["2 queries", "2 searches", "2 fingers", "2 days"]);
     }
 
     #[test]

@@ -1,11 +1,13 @@
-//! Signed publications in the ring: under the name of their swarm, by whoever published them.
+//! Signed publications in the ring: under the names of their swarms, by whoever published them.
 
 use super::common::{Common, Happening};
 use data_encoding::HEXLOWER;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use throng_overlay::chord::{Put, Want};
 use throng_overlay::discovery::Item;
 use throng_overlay::publication::{Publication, Verified};
+use throng_wire::ids::{InfoHash, InfoHashV2};
 use tokio::task::spawn_local;
 
 /// How long a record is kept; renewed by the ring's machine while the node runs.
@@ -16,45 +18,54 @@ fn name(info_hash: &[u8; 20]) -> Vec<u8> {
     format!("throng publication {}", HEXLOWER.encode(info_hash)).into_bytes()
 }
 
-/// Signs a publication and stores that in the ring, if there is one; a failure is tried again by the next version.
-pub(super) fn store(common: &Common, publication: &Publication) {
-    let Some(ring) = common.database() else { return };
-    let Some(info_hash) = publication.item.info_hash else { return };
-    let put = Put::Entry { name: name(&info_hash), value: publication.sign(&common.key), ttl: TTL };
-    spawn_local(async move {
-        if let Some(work) = ring.database().map(|database| database.put(put)) {
-            // Without it hits are found all the same, only not known to be ours.
-            let _ = work.await;
-        }
-    });
+/// The swarms of an item: a hybrid has one of v1 and one of v2, and who looks for it may know either.
+fn swarms(item: &Item) -> BTreeSet<[u8; 20]> {
+    let v2 = item.info_hash_v2.map(|hash| InfoHash::from(InfoHashV2(hash)).0);
+    item.info_hash.into_iter().chain(v2).collect()
 }
 
-/// Takes a signed publication out of the ring.
-pub(super) fn remove(common: &Common, info_hash: &[u8; 20]) {
+/// Signs a publication and stores that in the ring, if there is one; a failure is tried again by the next version.
+pub(super) fn store(common: &Common, publication: &Publication) {
+    let value = publication.sign(&common.key);
+    let put = |swarm| Put::Entry { name: name(&swarm), value: value.clone(), ttl: TTL };
+    put_all(common, swarms(&publication.item).into_iter().map(put).collect());
+}
+
+/// Takes the signed publications of an item out of the ring.
+pub(super) fn remove(common: &Common, item: &Item) {
+    let put = |swarm| Put::Remove { name: name(&swarm) };
+    put_all(common, swarms(item).into_iter().map(put).collect());
+}
+
+fn put_all(common: &Common, puts: Vec<Put>) {
     let Some(ring) = common.database() else { return };
-    let put = Put::Remove { name: name(info_hash) };
     spawn_local(async move {
-        if let Some(work) = ring.database().map(|database| database.put(put)) {
-            // It expires by itself.
-            let _ = work.await;
+        for put in puts {
+            if let Some(work) = ring.database().map(|database| database.put(put)) {
+                // Without it hits are found all the same, only not known to be ours; and what stays expires.
+                let _ = work.await;
+            }
         }
     });
 }
 
 /// Looks for what was signed of a hit, if that can be; told as [`Happening::Signed`].
 pub(super) fn look_up(common: &Common, hit: &str, item: &Item) -> bool {
-    let (Some(ring), Some(info_hash)) = (common.database(), item.info_hash) else { return false };
+    let (Some(ring), false) = (common.database(), swarms(item).is_empty()) else { return false };
     let (hit, teller, item) = (hit.to_owned(), common.teller(), item.clone());
     spawn_local(async move {
-        let want = Want::Entry { name: name(&info_hash), writer: None };
-        let work = ring.database().map(|database| database.get(want));
-        let got = match work {
-            Some(work) => work.await.ok(),
-            None => None,
-        };
-        let records = got.iter().flat_map(|got| &got.values);
-        let records: Vec<Verified> = records.filter_map(|value| Publication::verify(&value.bytes)).collect();
-        let records = records.into_iter().filter(|verified| agrees(&item, verified)).collect();
+        let mut records = Vec::new();
+        for swarm in swarms(&item) {
+            let want = Want::Entry { name: name(&swarm), writer: None };
+            let work = ring.database().map(|database| database.get(want));
+            let got = match work {
+                Some(work) => work.await.ok(),
+                None => None,
+            };
+            let values = got.iter().flat_map(|got| &got.values);
+            let signed = values.filter_map(|value| Publication::verify(&value.bytes));
+            records.extend(signed.filter(|verified| agrees(&item, verified)));
+        }
         // Nobody listens any more at the end of the program.
         let _ = teller.send(Happening::Signed { hit, records });
     });
@@ -64,6 +75,22 @@ pub(super) fn look_up(common: &Common, hit: &str, item: &Item) -> bool {
 /// Whether what was signed is about the item: its swarm, or one file of it.
 fn agrees(item: &Item, verified: &Verified) -> bool {
     let signed = &verified.publication.item;
-    signed.info_hash == item.info_hash
+    !swarms(signed).is_disjoint(&swarms(item))
         && (signed.root.is_none() || item.root.is_none() || signed.root == item.root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hybrid_is_known_by_both_of_its_swarms() {
+        let v2 = [7; 32];
+        let hybrid = Item { info_hash: Some([1; 20]), info_hash_v2: Some(v2), ..Item::default() };
+        assert_eq!(swarms(&hybrid), BTreeSet::from([[1; 20], [7; 20]]));
+        let by_v2 = Item { info_hash: Some([7; 20]), info_hash_v2: Some(v2), ..Item::default() };
+        assert_eq!(swarms(&by_v2), BTreeSet::from([[7; 20]]));
+        assert!(!swarms(&hybrid).is_disjoint(&swarms(&by_v2)));
+        assert!(swarms(&Item::default()).is_empty());
+    }
 }

@@ -206,13 +206,21 @@ impl Searches {
         None
     }
 
+    /// Looks for its signature, once. The first system to name it may not know its swarm, under which signatures are
+    /// kept.
+    fn look_up(&mut self, ticket: Ticket, id: &str) {
+        let (Some(search), Some(hit)) = (self.running.get_mut(&ticket), self.hits.get(id)) else { return };
+        if !search.looked_up.contains(id) && record::look_up(&self.common, id, &hit.item) {
+            search.looked_up.insert(id.to_owned());
+            *search.proofs.entry(id.to_owned()).or_default() += 1;
+        }
+    }
+
     /// Looks for its signature, and asks a few of its sources whether they are there.
     fn prove(&mut self, ticket: Ticket, id: &str, source: &Source) {
+        self.look_up(ticket, id);
         let (Some(search), Some(hit)) = (self.running.get_mut(&ticket), self.hits.get(id)) else { return };
         let mut begun = 0;
-        if search.looked_up.insert(id.to_owned()) && record::look_up(&self.common, id, &hit.item) {
-            begun += 1;
-        }
         if hit.probed.len() < PROBED
             && !hit.probed.contains_key(source)
             && let Some(info_hash) = hit.item.info_hash
@@ -236,10 +244,17 @@ impl Searches {
         let peers: Vec<Source> = peers.map(|at| Source::Swarm(at.into())).collect();
         let into = self.hits.learned(id, hits::item_of(&told));
         self.hits.add_sources(into.as_deref().unwrap_or(id), peers);
+        let tickets: Vec<Ticket> = self.running.keys().copied().collect();
+        let now = into.as_deref().unwrap_or(id);
+        let found = |search: &Search| search.found.contains(id) || search.found.contains(now);
+        for ticket in &tickets {
+            if self.running.get(ticket).is_some_and(found) {
+                self.look_up(*ticket, now);
+            }
+        }
         self.proved(id, into.is_none(), &own);
         let Some(into) = into else { return };
         let mine = self.hits.get(&into).is_some_and(|hit| own(&hit.item));
-        let tickets: Vec<Ticket> = self.running.keys().copied().collect();
         for ticket in tickets {
             let Some(search) = self.running.get_mut(&ticket) else { continue };
             if search.found.remove(id) {

@@ -151,8 +151,8 @@ impl Shelf {
         if let Some(torrent) = entry.torrent.filter(|_| !entry.lent) {
             self.common.bittorrent.remove(&torrent);
         }
-        if for_good && let Some(hash) = item_of(&entry.publication).info_hash {
-            record::remove(&self.common, &hash);
+        if for_good {
+            record::remove(&self.common, &item_of(&entry.publication));
         }
     }
 
