@@ -105,7 +105,7 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Write the manual's pages
     Man(ManArgs),
-    /// See it work: a tracker, a seed and three downloaders on this machine
+    /// See all five systems at work on this machine: join, publish, search, fetch, lose a third, leave
     Demo(DemoArgs),
     /// Run the shipping machines in the simulator and measure them
     #[command(subcommand)]

@@ -35,9 +35,10 @@ pub(crate) struct SeedArgs {
                         on where it was.\n\nExample: throng fetch album.torrent -o ~/music --only '*.flac'"
 )]
 pub(crate) struct FetchArgs {
-    /// A torrent file, its http or https URL, a magnet link, or (where a node runs) the id of a hit
-    #[arg(value_name = "SOURCE")]
-    pub(crate) source: String,
+    /// A torrent file, its http or https URL, a magnet link, or (where a node runs) the id of a hit; where a node runs
+    /// several may be given, it fetches them at once
+    #[arg(value_name = "SOURCE", required = true, num_args = 1..)]
+    pub(crate) sources: Vec<String>,
     /// The folder to put the files in; made if it is not there
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) output: PathBuf,

@@ -36,7 +36,11 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Outcome {
 
 /// What the person wants, from whatever they named it by.
 fn source(args: &FetchArgs, context: &Context) -> Outcome<Source> {
-    let text = args.source.as_str();
+    let [text] = args.sources.as_slice() else {
+        return Err(Failure::Usage(
+            "only a node fetches several at once; start one with: throng join".into(),
+        ));
+    };
     let begins = |start: &str| text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start));
     if begins("magnet:") {
         let magnet: Magnet = text.parse().map_err(Failure::failed)?;

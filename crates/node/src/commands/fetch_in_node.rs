@@ -6,6 +6,7 @@ use crate::cli::FetchArgs;
 use crate::daemon::client::Client;
 use crate::daemon::report::{FetchAnswer, FetchRequest, NodeStatus, Proof, TransferReport, TransferState};
 use crate::failure::{Failure, Outcome};
+use crate::output::Output;
 use crate::progress::{Progress, Standing};
 use crate::{text, torrent_file, units};
 use data_encoding::BASE64;
@@ -25,41 +26,59 @@ pub(super) fn run(args: &FetchArgs, client: Client, context: &Context) -> Outcom
     if args.network.upload_limit.is_some() || args.download_limit.is_some() {
         context.output.note("limits are the node's: give them to throng join, or fetch with --listen");
     }
-    let request = request(args, context)?;
+    let requests = args.sources.iter().map(|source| request(source, args, context));
+    let requests = requests.collect::<Outcome<Vec<_>>>()?;
     let output = context.output.clone();
-    let outcome = call(context, move || {
-        let answer: FetchAnswer = client.post("fetch", &request)?;
-        output.detail(format_args!("transfer {}", answer.id));
-        let mut shown = Shown { context: output, progress: None, notices: 0, last: None };
-        client.watch(&format!("transfers/{}/watch", answer.id), |report: TransferReport| {
-            shown.show(report);
-            Ok(())
-        })?;
-        shown.finish()
-    });
+    let outcome = call(context, move || fetch_all(&client, &requests, &output));
     if matches!(outcome, Err(Failure::Interrupted)) {
         context.output.note("the node goes on fetching; see: throng status");
     }
     outcome
 }
 
-fn request(args: &FetchArgs, context: &Context) -> Outcome<FetchRequest> {
+/// All begin at once; they are shown one after another. Fails if any does.
+fn fetch_all(client: &Client, requests: &[FetchRequest], output: &Output) -> Outcome {
+    let mut outcomes = Vec::new();
+    let mut begun = Vec::new();
+    for request in requests {
+        match client.post::<FetchAnswer>("fetch", request) {
+            Ok(answer) => begun.push(answer.id),
+            Err(failure) => outcomes.push(Err(failure)),
+        }
+    }
+    outcomes.extend(begun.iter().map(|transfer| watch(client, transfer, output)));
+    let mut failed: Vec<Failure> = outcomes.into_iter().filter_map(Result::err).collect();
+    let Some(last) = failed.pop() else { return Ok(()) };
+    failed.iter().filter_map(Failure::reason).for_each(|reason| output.note(reason));
+    Err(last)
+}
+
+fn watch(client: &Client, transfer: &str, output: &Output) -> Outcome {
+    output.detail(format_args!("transfer {transfer}"));
+    let mut shown = Shown { context: output.clone(), progress: None, notices: 0, last: None };
+    client.watch(&format!("transfers/{transfer}/watch"), |report: TransferReport| {
+        shown.show(report);
+        Ok(())
+    })?;
+    shown.finish()
+}
+
+fn request(source: &str, args: &FetchArgs, context: &Context) -> Outcome<FetchRequest> {
     let output = std::path::absolute(&args.output).map_err(anyhow::Error::from)?;
     let shown = text::path(&output);
     let output = output.into_os_string().into_string();
     let output =
         output.map_err(|_| Failure::failed(format_args!("the name of {shown} is not valid UTF-8")))?;
-    let begins =
-        |start: &str| args.source.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start));
+    let begins = |start: &str| source.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start));
     let torrent = if begins("http://") || begins("https://") {
-        Some(fetch::download(&args.source, context)?.encode())
-    } else if !begins("magnet:") && Path::new(&args.source).exists() {
-        Some(torrent_file::read(Path::new(&args.source))?.encode())
+        Some(fetch::download(source, context)?.encode())
+    } else if !begins("magnet:") && Path::new(source).exists() {
+        Some(torrent_file::read(Path::new(source))?.encode())
     } else {
         None
     };
     Ok(FetchRequest {
-        source: torrent.is_none().then(|| args.source.clone()),
+        source: torrent.is_none().then(|| source.to_owned()),
         torrent: torrent.map(|bytes| BASE64.encode(&bytes)),
         output,
         only: args.only.iter().map(|glob| glob.glob().to_owned()).collect(),
@@ -68,7 +87,7 @@ fn request(args: &FetchArgs, context: &Context) -> Outcome<FetchRequest> {
 }
 
 struct Shown {
-    context: crate::output::Output,
+    context: Output,
     progress: Option<(&'static str, Progress)>,
     notices: usize,
     last: Option<TransferReport>,

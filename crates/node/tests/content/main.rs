@@ -14,4 +14,5 @@ mod peers;
 mod program;
 mod publish;
 mod search;
+mod together;
 mod world;
