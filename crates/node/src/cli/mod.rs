@@ -26,8 +26,9 @@ pub(crate) use member::{DataPort, MemberArgs};
 pub(crate) use node::{Chord, GetArgs, JoinArgs, LeaveArgs, PageArgs, PutArgs, StatusArgs, Supernode};
 pub(crate) use operate::{CompletionsArgs, ConfigCommand, ConfigInitArgs, DoctorArgs, ManArgs};
 pub(crate) use simulate::{
-    GnutellaMode, GnutellaTopology, GnutellaVictims, RingTable, SimulateChordArgs, SimulateCommand,
-    SimulateDirectoryArgs, SimulateGnutellaArgs, SimulateSupernodeArgs, SimulateSwarmArgs,
+    ComparedSystem, GnutellaMode, GnutellaTopology, GnutellaVictims, RingTable, SimulateChordArgs,
+    SimulateCommand, SimulateCompareArgs, SimulateDirectoryArgs, SimulateGnutellaArgs, SimulateSupernodeArgs,
+    SimulateSwarmArgs,
 };
 pub(crate) use torrent::{CreateArgs, ShowArgs, TorrentCommand, VerifyArgs};
 pub(crate) use transfer::{FetchArgs, NetworkArgs, SeedArgs, TrackerArgs};

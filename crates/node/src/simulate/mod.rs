@@ -1,9 +1,12 @@
 //! `throng simulate`: the shipping machines in the simulator, and what is told of a run.
 
+pub mod catalogue;
 pub mod chord;
+pub mod compare;
 pub mod directory;
 pub mod figures;
 pub mod gnutella;
+pub mod measure;
 pub mod memory;
 pub mod page;
 pub mod plot;

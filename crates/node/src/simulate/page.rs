@@ -22,8 +22,8 @@ pub struct Page {
 }
 
 const STYLE: &str = "\
-:root{color-scheme:light dark;--ink:#1b1f24;--soft:#59636e;--line:#d1d9e0;--ground:#fff;--data:#0b6bcb;--mark:#b3261e;--second:#b35900;--third:#2e7d32}
-@media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9198a1;--line:#3d444d;--ground:#0d1117;--data:#58a6ff;--mark:#ff7b72;--second:#f0a35e;--third:#7ee787}}
+:root{color-scheme:light dark;--ink:#1b1f24;--soft:#59636e;--line:#d1d9e0;--ground:#fff;--data:#0b6bcb;--mark:#b3261e;--second:#b35900;--third:#2e7d32;--fourth:#8e24aa;--fifth:#00796b;--sixth:#6d4c41}
+@media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9198a1;--line:#3d444d;--ground:#0d1117;--data:#58a6ff;--mark:#ff7b72;--second:#f0a35e;--third:#7ee787;--fourth:#d2a8ff;--fifth:#56d4c4;--sixth:#d7b49e}}
 body{margin:2rem auto;max-width:50rem;padding:0 1rem;font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground)}
 h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin:0}.soft,figcaption{color:var(--soft)}
 table{border-collapse:collapse;margin:1.5rem 0}th,td{text-align:left;padding:.2rem 2rem .2rem 0;border-bottom:1px solid var(--line)}
@@ -31,7 +31,7 @@ th{font-weight:400;color:var(--soft)}td{font-variant-numeric:tabular-nums}figure
 svg{width:100%;height:auto;font:12px system-ui,sans-serif}svg text{fill:var(--soft)}
 .axis{stroke:var(--line);fill:none}.curve{stroke:var(--data);stroke-width:2;fill:none}.bar{fill:var(--data)}
 .mark{stroke:var(--mark);stroke-dasharray:5 4}svg text.marked{fill:var(--mark)}
-.second{--data:var(--second)}.third{--data:var(--third)}.dot{fill:var(--data)}svg .named{fill:var(--data)}";
+.second{--data:var(--second)}.third{--data:var(--third)}.fourth{--data:var(--fourth)}.fifth{--data:var(--fifth)}.sixth{--data:var(--sixth)}.dot{fill:var(--data)}svg .named{fill:var(--data)}";
 
 impl Page {
     /// The page, complete.

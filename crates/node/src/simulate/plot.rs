@@ -41,8 +41,10 @@ pub enum Shape {
     Steps(Vec<(f64, f64)>),
     /// Bars that begin and end at these places, with their heights.
     Bars(Vec<(f64, f64, f64)>),
-    /// At most three lines through points, each with its name.
+    /// At most six lines through points, each with its name.
     Lines(Vec<(String, Vec<(f64, f64)>)>),
+    /// Columns with their names and values; what is upwards are powers of ten.
+    Columns(Vec<(String, f64)>),
 }
 
 /// A vertical line with a word.
@@ -61,11 +63,19 @@ impl Plot {
         // Writing to a String can't fail.
         let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">\n");
         self.axes(&mut svg);
+        if !matches!(self.shape, Shape::Columns(_)) {
+            self.axis_below(&mut svg);
+        }
         match &self.shape {
             Shape::Steps(points) => self.steps(points, &mut svg),
             Shape::Bars(bars) => bars.iter().for_each(|bar| self.bar(*bar, &mut svg)),
             Shape::Lines(lines) => {
                 (0u32..).zip(lines).for_each(|(number, line)| self.line(number, line, &mut svg));
+            }
+            Shape::Columns(columns) => {
+                let count = columns.len() as u32;
+                let each = |(number, column)| self.column((number, count), column, &mut svg);
+                (0u32..).zip(columns).for_each(each);
             }
         }
         (0u32..).zip(&self.marks).for_each(|(number, mark)| self.mark(number, mark, &mut svg));
@@ -82,22 +92,44 @@ impl Plot {
     }
 
     fn axes(&self, svg: &mut String) {
-        let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
+        let right = WIDTH - RIGHT;
         for (value, text) in ticks(self.y, 5) {
+            let text = match self.shape {
+                Shape::Columns(_) => power_of_ten(value),
+                _ => text,
+            };
             let y = self.at_y(value);
             let _ = writeln!(svg, "<path class=\"axis\" d=\"M{LEFT} {y:.1}H{right}\"/>");
             let (x, y) = (LEFT - 8.0, y + 4.0);
             let _ = writeln!(svg, "<text x=\"{x}\" y=\"{y:.1}\" text-anchor=\"end\">{text}</text>");
         }
+        let (middle, low) = ((LEFT + right) / 2.0, HEIGHT - 10.0);
+        let (x, y) = (escape(&self.x_label), escape(&self.y_label));
+        let _ = writeln!(svg, "<text x=\"{middle}\" y=\"{low}\" text-anchor=\"middle\">{x}</text>");
+        let _ = writeln!(svg, "<text x=\"4\" y=\"14\">{y}</text>");
+    }
+
+    fn axis_below(&self, svg: &mut String) {
+        let bottom = HEIGHT - BOTTOM;
         for (value, text) in ticks(self.x, 8) {
             let (x, below) = (self.at_x(value), bottom + 18.0);
             let _ = writeln!(svg, "<path class=\"axis\" d=\"M{x:.1} {bottom}v5\"/>");
             let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{below}\" text-anchor=\"middle\">{text}</text>");
         }
-        let (middle, low) = ((LEFT + right) / 2.0, HEIGHT - 10.0);
-        let (x, y) = (escape(&self.x_label), escape(&self.y_label));
-        let _ = writeln!(svg, "<text x=\"{middle}\" y=\"{low}\" text-anchor=\"middle\">{x}</text>");
-        let _ = writeln!(svg, "<text x=\"4\" y=\"14\">{y}</text>");
+    }
+
+    fn column(&self, (number, count): (u32, u32), (name, value): &(String, f64), svg: &mut String) {
+        let each = (WIDTH - LEFT - RIGHT) / f64::from(count.max(1));
+        let (x, y) = (LEFT + each * f64::from(number), self.at_y(value.log10()));
+        let (bottom, wide, middle) = (HEIGHT - BOTTOM, each * 0.7, x + each / 2.0);
+        let (from, tall, name) = (x + each * 0.15, bottom - y, escape(name));
+        let _ = write!(svg, "<rect class=\"bar\" x=\"{from:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" ");
+        let _ = writeln!(svg, "height=\"{tall:.1}\"/>");
+        let decimals = if *value < 10.0 { 2 } else { 0 };
+        for (y, text) in [(y - 5.0, format!("{value:.decimals$}")), (bottom + 18.0, name)] {
+            let _ =
+                writeln!(svg, "<text x=\"{middle:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{text}</text>");
+        }
     }
 
     fn steps(&self, points: &[(f64, f64)], svg: &mut String) {
@@ -119,7 +151,7 @@ impl Plot {
     }
 
     fn line(&self, number: u32, (name, points): &(String, Vec<(f64, f64)>), svg: &mut String) {
-        let class = ["", " second", " third"][number.min(2) as usize];
+        let class = ["", " second", " third", " fourth", " fifth", " sixth"][number.min(5) as usize];
         let mut path = String::new();
         for (x, y) in points.iter().map(|(x, y)| (self.at_x(*x), self.at_y(*y))) {
             let _ = write!(path, "{}{x:.1} {y:.1}", if path.is_empty() { "M" } else { "L" });
@@ -142,6 +174,12 @@ impl Plot {
             "<text class=\"marked\" x=\"{beside:.1}\" y=\"{y}\" text-anchor=\"{anchor}\">{label}</text>"
         );
     }
+}
+
+/// The number whose logarithm that is, if it is a round one.
+fn power_of_ten(logarithm: f64) -> String {
+    let decimals = (-logarithm).clamp(0.0, 9.0) as usize;
+    if logarithm.fract() == 0.0 { format!("{:.decimals$}", 10f64.powf(logarithm)) } else { String::new() }
 }
 
 /// Where a value lies between two, 0 to 1; 0 if that has no answer.
@@ -212,6 +250,15 @@ mod tests {
         let svg = plot(Shape::Lines(lines.to_vec())).svg();
         assert_eq!((svg.matches("<circle").count(), svg.matches("class=\"named").count()), (6, 2));
         assert!(svg.contains("M64.0 285.4L404.0 158.0L744.0 28.0"), "{svg}");
+    }
+
+    #[test]
+    fn columns_stand_on_powers_of_ten_and_have_their_names_and_values_as_text() {
+        let columns = vec![("a<".to_owned(), 100.0), ("b".to_owned(), 0.0)];
+        let svg = Plot { y: (-2.0, 3.0), ..plot(Shape::Columns(columns)) }.svg();
+        assert!(svg.contains(">a&lt;</text>") && svg.contains(">100</text>") && svg.contains(">0.01</text>"));
+        // Nothing has no logarithm; its column has no height.
+        assert!(svg.contains("height=\"0.0\"/>") && svg.contains(">0.00</text>"), "{svg}");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! `throng simulate …`
 
 mod chord;
+mod compare;
 mod directory;
 mod gnutella;
 mod supernode;
 mod swarm;
 
 pub(crate) use chord::{RingTable, SimulateChordArgs};
+pub(crate) use compare::{ComparedSystem, SimulateCompareArgs};
 pub(crate) use directory::SimulateDirectoryArgs;
 pub(crate) use gnutella::{GnutellaMode, GnutellaTopology, GnutellaVictims, SimulateGnutellaArgs};
 pub(crate) use supernode::SimulateSupernodeArgs;
@@ -27,6 +29,8 @@ pub(crate) enum SimulateCommand {
     Directory(SimulateDirectoryArgs),
     /// FastTrack: supernodes that answer for their ordinary nodes and flood among themselves, and what is left when they die
     Supernode(SimulateSupernodeArgs),
+    /// All systems beside each other: the same users, files, questions and deaths
+    Compare(SimulateCompareArgs),
 }
 
 /// Reads a share such as `0.3` or `30%`.

@@ -1,6 +1,8 @@
 //! `throng simulate`: runs a scenario, prints its figures as a table or one object, and writes a report.
 
 mod chord;
+mod common;
+mod compare;
 mod directory;
 mod gnutella;
 mod supernode;
@@ -24,6 +26,7 @@ pub(crate) fn run(command: &SimulateCommand, context: &Context) -> Outcome {
         SimulateCommand::Gnutella(args) => gnutella::run(args, context),
         SimulateCommand::Directory(args) => directory::run(args, context),
         SimulateCommand::Supernode(args) => supernode::run(args, context),
+        SimulateCommand::Compare(args) => compare::run(args, context),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A host of a simulated ring: its machine, a disk that keeps records, and the book that all write their results into.
 
+use crate::simulate::measure::Ledger;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use throng_machine::{Endpoint, Instant};
 use throng_overlay::chord::{Change, Chord, Command, Config, Event, Failure, Host, Measured, Start, Value};
-use throng_overlay::discovery;
+use throng_overlay::discovery::{self, Source};
 use throng_sim::{App, HostIo};
 
 /// The port of every simulated host.
@@ -28,6 +29,23 @@ pub struct Book {
     pub left: u32,
     /// What hosts were told of publications and searches.
     pub told: Vec<(u32, discovery::Event)>,
+    /// Searches; a target is a root. Empty where searches are judged by what was told.
+    pub ledger: Ledger,
+}
+
+impl Book {
+    fn note(&mut self, event: &discovery::Event, now: Instant) {
+        match event {
+            discovery::Event::Found { ticket, item, source: Source::Swarm(at) } => {
+                let root = item.root.unwrap_or_default();
+                self.ledger.hit(*ticket, &root, super::world::host_of(*at), now);
+            }
+            discovery::Event::Finished(ticket) | discovery::Event::Refused(ticket, _) => {
+                self.ledger.end(*ticket)
+            }
+            _ => {}
+        }
+    }
 }
 
 /// How a host enters when it starts.
@@ -153,7 +171,10 @@ impl App for RingHost {
                 self.persist(changes, now);
                 io.command(Command::Persisted(id, true));
             }
-            Event::Discovery(event) => book.told.push((host, event)),
+            Event::Discovery(event) => {
+                book.note(&event, now);
+                book.told.push((host, event));
+            }
             Event::Isolated => {}
         }
     }

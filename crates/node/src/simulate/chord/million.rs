@@ -21,7 +21,7 @@ fn plan(seed: u64, nodes: u32) -> RingPlan {
 /// T20 for a ring of that size: a tenth as many puts and gets.
 pub fn table(seed: u64, nodes: u32, progress: impl FnMut(Stage)) -> (Table, bool) {
     let twice: Vec<RingFigures> = (0..2).map(|_| plan(seed, TWICE.min(nodes)).run(|_| ())).collect();
-    let same = twice[0].trace == twice[1].trace && twice[0].events == twice[1].events;
+    let same = twice[0].run.trace == twice[1].run.trace && twice[0].run.events == twice[1].run.events;
     let begun = Instant::now();
     let figures = plan(seed, nodes).run(progress);
     let seconds = begun.elapsed().as_secs_f64();
@@ -54,11 +54,11 @@ pub fn table(seed: u64, nodes: u32, progress: impl FnMut(Stage)) -> (Table, bool
         figures.stored.to_string(),
         missing.to_string(),
         figures.trouble.clone().unwrap_or_else(|| "right".to_owned()),
-        format!("{:.0}", figures.seconds),
-        figures.events.to_string(),
+        format!("{:.0}", figures.run.seconds),
+        figures.run.events.to_string(),
         format!("{seconds:.0}"),
         peak.map_or("unknown".to_owned(), |peak| (peak >> 20).to_string()),
-        figures.bytes_per_node.map_or("unknown".to_owned(), |bytes| bytes.to_string()),
+        figures.run.bytes_per_node.map_or("unknown".to_owned(), |bytes| bytes.to_string()),
         if same { "yes" } else { "NO" }.to_owned(),
         if holds { "yes" } else { "NO" }.to_owned(),
     ]);

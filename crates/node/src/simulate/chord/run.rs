@@ -5,6 +5,7 @@ use super::churn::Poisson;
 use super::host::Book;
 use super::summary::{Lookups, mean};
 use super::world::World;
+use crate::simulate::measure::Run;
 use crate::simulate::memory;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -81,16 +82,8 @@ pub struct RingFigures {
     pub killed: usize,
     /// Virtual seconds from then until the ring was right again.
     pub healed: Option<f64>,
-    /// Messages sent and received by the host that had most.
-    pub busiest: u64,
-    /// Memory taken on, over hosts.
-    pub bytes_per_node: Option<u64>,
-    /// Events handled.
-    pub events: u64,
-    /// The run's trace hash.
-    pub trace: u64,
-    /// Virtual seconds of the run.
-    pub seconds: f64,
+    /// What it took.
+    pub run: Run,
 }
 
 /// The shortest length that lists aim at by themselves.
@@ -255,15 +248,7 @@ impl RingPlan {
     }
 
     fn count(&self, world: &World, before: Option<u64>, figures: &mut RingFigures) {
-        let hosts = world.sim.host_count();
-        let counters = (0..hosts).map(|host| world.sim.probe().host(host));
-        let both = counters.map(|host| u64::from(host.messages_sent) + u64::from(host.messages_received));
-        figures.busiest = both.max().unwrap_or(0);
-        let grown = memory::peak_resident().zip(before).map(|(peak, before)| peak.saturating_sub(before));
-        figures.bytes_per_node = grown.map(|bytes| bytes / u64::from(hosts.max(1)));
-        figures.events = world.sim.probe().totals.events;
-        figures.trace = world.sim.trace().hash();
-        figures.seconds = world.seconds();
+        figures.run = Run::of(&world.sim, before);
         figures.spread = Some(spread(world, self.seed));
     }
 }
@@ -422,7 +407,7 @@ mod tests {
         let figures = plan().run(|_| ());
         assert!(figures.formed.is_some_and(|seconds| seconds < 300.0), "{:?}", figures.formed);
         assert_eq!((figures.lookups.unanswered, figures.lookups.wrong), (0, 0));
-        assert_eq!(figures.trace, plan().run(|_| ()).trace, "the same seed gives the same run");
+        assert_eq!(figures.run.trace, plan().run(|_| ()).run.trace, "the same seed gives the same run");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Sums over lookups.
 
 use super::host::Book;
+pub use crate::simulate::measure::{mean, quantile};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use throng_overlay::chord::{Measured, StableRing};
@@ -65,17 +66,6 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
-/// The mean; 0 of nothing.
-pub fn mean<T: Copy + Into<f64>>(values: &[T]) -> f64 {
-    values.iter().map(|value| (*value).into()).sum::<f64>() / values.len().max(1) as f64
-}
-
-/// The value within which that share of ascending values lies; 0 of nothing.
-pub fn quantile<T: Copy + Into<f64>>(values: &[T], share: f64) -> f64 {
-    let index = ((values.len() as f64 * share).ceil() as usize).saturating_sub(1);
-    values.get(index.min(values.len().saturating_sub(1))).map_or(0.0, |value| (*value).into())
-}
-
 /// Mean, 1st and 99th percentile as the paper prints them.
 pub fn printed<T: Copy + Into<f64>>(values: &[T]) -> String {
     format!("{:.2} ({:.0},{:.0})", mean(values), quantile(values, 0.01), quantile(values, 0.99))
@@ -86,10 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_values_that_occurred() {
-        let values: Vec<u8> = (1..=100).collect();
-        assert_eq!((mean(&values), quantile(&values, 0.01), quantile(&values, 0.99)), (50.5, 1.0, 99.0));
-        assert_eq!((mean::<u8>(&[]), quantile::<u8>(&[], 0.5)), (0.0, 0.0));
+    fn figures_are_printed_as_the_paper_prints_them() {
         assert_eq!(printed(&[2u8, 4]), "3.00 (2,4)");
     }
 }

@@ -1,11 +1,12 @@
 //! A simulated host: a directory, or a user who shares files and goes to the next directory when his own is lost.
 
 use super::machine::{Command, Either, Event};
+use crate::simulate::measure::Ledger;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
-use throng_machine::{ContentId, Endpoint, Instant};
+use throng_machine::{ContentId, Endpoint};
 use throng_overlay::directory::client::{self, Client, LogoutReason, SharedFile};
 use throng_overlay::directory::server;
 use throng_sim::{App, HostIo};
@@ -15,28 +16,22 @@ pub const PORT: u16 = 8_888;
 /// Users come within this time, so that the first minute is not one burst.
 const ARRIVALS: Duration = Duration::from_secs(10);
 
-/// A search of a user.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// The full name that ought to be found.
-    pub target: Vec<u8>,
-    /// When it was asked.
-    pub at: Instant,
-    /// When the target came.
-    pub found: Option<Instant>,
-    /// Hits in all.
-    pub hits: u32,
-    /// Whether it is over.
-    pub over: bool,
-}
-
 /// What all hosts write their results into.
 #[derive(Default, Debug)]
 pub struct Book {
-    /// By ticket.
-    pub asked: BTreeMap<u32, Asked>,
+    /// Searches; a target is a full name.
+    pub ledger: Ledger,
     /// Users whose files are all told to a directory, by host number, with its address.
     pub home: BTreeMap<u32, Endpoint>,
+}
+
+/// What a user calls himself.
+pub fn nick(user: u32) -> String {
+    format!("user{user}")
+}
+
+fn user_of(nick: &[u8]) -> Option<u32> {
+    std::str::from_utf8(nick).ok()?.strip_prefix("user")?.parse().ok()
 }
 
 /// What a user is made of.
@@ -94,18 +89,9 @@ impl DirectoryHost {
             }
             client::Event::LoggedOut(..) => _ = book.home.remove(&host),
             client::Event::Found(ticket, file) => {
-                if let Some(asked) = book.asked.get_mut(&ticket.0) {
-                    asked.hits += 1;
-                    if file.name == asked.target {
-                        asked.found.get_or_insert(now);
-                    }
-                }
+                book.ledger.hit(ticket, &file.name, user_of(&file.nick), now);
             }
-            client::Event::Finished(ticket) | client::Event::Refused(ticket, _) => {
-                if let Some(asked) = book.asked.get_mut(&ticket.0) {
-                    asked.over = true;
-                }
-            }
+            client::Event::Finished(ticket) | client::Event::Refused(ticket, _) => book.ledger.end(ticket),
             _ => {}
         }
     }

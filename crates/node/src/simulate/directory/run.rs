@@ -1,16 +1,16 @@
 //! One run: directories and users, searches, and what is left when directories die.
 
+use super::super::measure::{Answers, Figures, Meter, Run, Traffic, messages_of, seconds};
 use super::super::memory;
-use super::host::{Asked, Book, DirectoryHost, PORT, Plan};
+use super::host::{Book, DirectoryHost, PORT, Plan, nick};
 use super::machine::Command;
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
-use throng_machine::{Endpoint, Entropy, Instant, SplitMix64};
+use throng_machine::{Endpoint, Entropy, SplitMix64};
 use throng_overlay::directory::client::{self, Client, Search};
 use throng_overlay::directory::server::{self, Peer, Server};
-use throng_overlay::discovery::Ticket;
 use throng_sim::{Departure, HostId, Incident, Latency, Network, Profile, Sim};
 
 /// Words of a title.
@@ -41,63 +41,26 @@ pub struct DirectoryPlan {
     pub fail: f64,
 }
 
-/// Answers of one phase.
-#[derive(Clone, Debug, Default)]
-pub struct Answers {
-    /// Asked.
-    pub asked: u32,
-    /// Searches that found what they looked for.
-    pub found: u32,
-    /// Hits in all.
-    pub hits: u64,
-    /// Milliseconds until it came, ascending.
-    pub millis: Vec<f64>,
-}
-
 /// What was measured.
 #[derive(Clone, Debug, Default)]
 pub struct DirectoryFigures {
-    /// Seconds until every file could be found.
-    pub formed: Option<f64>,
-    /// Before any failure.
-    pub answers: Answers,
-    /// What searches cost, the idle cost taken off.
-    pub messages_per_query: f64,
-    /// Likewise.
-    pub bytes_per_query: f64,
+    /// What all scenarios tell; the idle cost is taken off.
+    pub common: Figures,
     /// Messages a second of all hosts while nobody asks.
     pub idle_messages: f64,
-    /// Most messages of a host.
-    pub busiest: u64,
     /// Messages sent and received by the busiest directory during the searches, a search.
     pub server_messages_per_query: f64,
     /// Bytes of the largest index.
     pub index_bytes: u64,
-    /// Directories that died.
-    pub killed: u32,
-    /// Seconds from the failure until every file could be found again.
-    pub healed: Option<f64>,
-    /// After the failure.
-    pub after: Option<Answers>,
-    /// The same while nothing was repaired yet.
-    pub at_once: Option<Answers>,
-    /// Growth of this program's memory a host.
-    pub bytes_per_node: Option<u64>,
-    /// Seconds of virtual time.
-    pub seconds: f64,
-    /// Events.
-    pub events: u64,
-    /// The trace's hash.
-    pub trace: u64,
 }
 
-struct World {
-    sim: Sim<DirectoryHost>,
-    book: Rc<RefCell<Book>>,
+/// Directories and users, and what they are to do.
+pub(in crate::simulate) struct World {
+    pub(in crate::simulate) sim: Sim<DirectoryHost>,
+    pub(in crate::simulate) book: Rc<RefCell<Book>>,
     rng: SplitMix64,
     plan: DirectoryPlan,
     titles: Vec<Vec<String>>,
-    tickets: u32,
     down: u32,
 }
 
@@ -108,20 +71,14 @@ impl DirectoryPlan {
         let mut world = World::new(self.clone());
         let mut figures = DirectoryFigures::default();
         told("users log in and share");
-        figures.formed = world.settle();
+        figures.common.formed = world.settle();
         told("searches");
         world.measure(&mut figures);
         if self.fail > 0.0 {
             told("directories die");
             world.fail(&mut figures);
         }
-        let hosts = u64::from(self.nodes + self.servers);
-        let grown = memory::peak_resident().zip(before).map(|(peak, before)| peak.saturating_sub(before));
-        figures.bytes_per_node = grown.map(|bytes| bytes / hosts);
-        figures.seconds = world.seconds();
-        figures.events = world.sim.probe().totals.events;
-        figures.trace = world.sim.trace().hash();
-        figures.busiest = (0..world.sim.host_count()).map(|host| world.messages(host)).max().unwrap_or(0);
+        figures.common.run = Run::of(&world.sim, before);
         figures
     }
 }
@@ -129,7 +86,12 @@ impl DirectoryPlan {
 impl World {
     fn new(plan: DirectoryPlan) -> World {
         let latency = Latency::Uniform { min: Duration::from_millis(5), max: Duration::from_millis(60) };
-        let mut sim = Sim::new(plan.seed, Network { latency, count_hosts: true, ..Network::default() });
+        World::on(plan, Network { latency, count_hosts: true, ..Network::default() })
+    }
+
+    /// On that network.
+    pub(in crate::simulate) fn on(plan: DirectoryPlan, network: Network) -> World {
+        let mut sim = Sim::new(plan.seed, network);
         let profile = sim.add_profile(Profile { port: PORT, ..Profile::default() });
         let mut rng = SplitMix64::new(SplitMix64::mix(plan.seed, 0x6469_7265));
         let book: Rc<RefCell<Book>> = Rc::default();
@@ -146,7 +108,7 @@ impl World {
             let first = user as u32 % plan.servers;
             let known = (0..plan.servers).map(|step| endpoint((first + step) % plan.servers)).collect();
             let config = client::Config {
-                nick: format!("user{user}").into_bytes(),
+                nick: nick(user as u32).into_bytes(),
                 data_port: PORT,
                 ..client::Config::default()
             };
@@ -157,7 +119,7 @@ impl World {
             );
             sim.add(host, profile);
         }
-        World { sim, book, rng, plan, titles, tickets: 0, down: 0 }
+        World { sim, book, rng, plan, titles, down: 0 }
     }
 
     /// Runs until every user's files are told and all living directories are linked; the seconds since the start.
@@ -173,28 +135,31 @@ impl World {
                 && servers.all(|server| server.gauges().users as usize == nodes)
         };
         self.sim.run_while(until, |sim| !is_settled(sim));
-        is_settled(&self.sim).then(|| self.seconds())
+        is_settled(&self.sim).then(|| seconds(&self.sim))
+    }
+
+    /// Runs until the directories know every user, whatever they share; the seconds since the start.
+    pub(in crate::simulate) fn until_logged_in(&mut self) -> Option<f64> {
+        let (until, plan) = (self.sim.now() + PATIENCE, self.plan.clone());
+        let is_settled = |sim: &Sim<DirectoryHost>| {
+            let mut servers = (0..plan.servers).filter_map(|host| sim.app(HostId(host)).as_server());
+            servers.all(|server| server.gauges().users == plan.nodes)
+        };
+        self.sim.run_while(until, |sim| !is_settled(sim));
+        is_settled(&self.sim).then(|| seconds(&self.sim))
     }
 
     fn measure(&mut self, figures: &mut DirectoryFigures) {
         // Directories tell statistics from their first minute's end on.
         self.sim.run_for(IDLE);
-        let idle = self.cost();
-        self.sim.run_for(IDLE);
-        let begin = self.cost();
+        let idle = Traffic::idle(&mut self.sim, IDLE);
         let busy: Vec<u64> = (0..self.plan.servers).map(|host| self.messages(host)).collect();
-        let (from, queries) = (self.sim.now(), f64::from(self.plan.queries.max(1)));
-        figures.answers = self.ask();
-        let end = self.cost();
-        let share = self.sim.now().since(from).as_secs_f64() / IDLE.as_secs_f64();
-        let spent = |idle: u64, begin: u64, end: u64| {
-            ((end - begin) as f64 - share * (begin - idle) as f64).max(0.0) / queries
-        };
-        figures.messages_per_query = spent(idle.0, begin.0, end.0);
-        figures.bytes_per_query = spent(idle.1, begin.1, end.1);
-        figures.idle_messages = (begin.0 - idle.0) as f64 / IDLE.as_secs_f64();
+        let meter = Meter::begin(&self.sim, idle);
+        figures.common.answers = self.ask();
+        figures.common.charge(meter.each(&self.sim, self.plan.queries));
+        figures.idle_messages = idle.messages;
         let most = busy.iter().zip(0..).map(|(before, host)| self.messages(host) - before).max().unwrap_or(0);
-        figures.server_messages_per_query = most as f64 / queries;
+        figures.server_messages_per_query = most as f64 / f64::from(self.plan.queries.max(1));
         let indexes = (0..self.plan.servers).filter_map(|host| self.sim.app(HostId(host)).as_server());
         figures.index_bytes = indexes.map(|server| server.gauges().index_bytes).max().unwrap_or(0);
     }
@@ -203,17 +168,16 @@ impl World {
         let count = (f64::from(self.plan.servers) * self.plan.fail).round() as u32;
         let count = count.clamp(1, self.plan.servers);
         self.down = count;
-        figures.killed = count;
-        let from = self.seconds();
+        figures.common.killed = count;
+        let from = seconds(&self.sim);
         self.sim.incident(Incident::Stop(0..count, Departure::Reset));
-        figures.at_once = Some(self.ask());
-        figures.healed = self.settle().map(|at| at - from);
-        figures.after = Some(self.ask());
+        figures.common.at_once = Some(self.ask());
+        figures.common.healed = self.settle().map(|at| at - from);
+        figures.common.after = Some(self.ask());
     }
 
     /// Random users look for files of others; the answers.
     fn ask(&mut self) -> Answers {
-        self.book.borrow_mut().asked.clear();
         for number in 0..self.plan.queries {
             if number > 0 && number % ASKED_A_SECOND == 0 {
                 self.sim.run_for(Duration::from_secs(1));
@@ -221,16 +185,7 @@ impl World {
             self.ask_one();
         }
         self.sim.run_for(LAST_ANSWERS);
-        let mut answers = Answers { asked: self.plan.queries, ..Answers::default() };
-        for Asked { at, found, hits, .. } in self.book.borrow().asked.values() {
-            answers.hits += u64::from(*hits);
-            if let Some(found) = found {
-                answers.found += 1;
-                answers.millis.push(found.since(*at).as_secs_f64() * 1e3);
-            }
-        }
-        answers.millis.sort_by(f64::total_cmp);
-        answers
+        self.book.borrow_mut().ledger.take()
     }
 
     fn ask_one(&mut self) {
@@ -241,27 +196,13 @@ impl World {
         let title = &self.titles[owner as usize][file];
         let words = title.split(' ').take(WORDS).map(str::to_owned).collect();
         let target = format!("Throng\\{title}").into_bytes();
-        self.tickets += 1;
-        let at = self.sim.now();
-        let asked = Asked { target, at, found: None, hits: 0, over: false };
-        self.book.borrow_mut().asked.insert(self.tickets, asked);
-        let find = client::Command::Find(Ticket(self.tickets), Search::for_words(words));
+        let ticket = self.book.borrow_mut().ledger.ask(target, self.sim.now());
+        let find = client::Command::Find(ticket, Search::for_words(words));
         self.sim.command(HostId(self.plan.servers + asker), Command::Client(find));
     }
 
-    /// Messages and bytes that left hosts so far.
-    fn cost(&self) -> (u64, u64) {
-        let hosts = (0..self.sim.host_count()).map(|host| self.sim.probe().host(host));
-        hosts.fold((0, 0), |sum, host| (sum.0 + u64::from(host.messages_sent), sum.1 + host.sent))
-    }
-
     fn messages(&self, host: u32) -> u64 {
-        let host = self.sim.probe().host(host);
-        u64::from(host.messages_sent) + u64::from(host.messages_received)
-    }
-
-    fn seconds(&self) -> f64 {
-        self.sim.now().since(Instant::EPOCH).as_secs_f64()
+        messages_of(&self.sim, HostId(host))
     }
 }
 
@@ -310,26 +251,26 @@ mod tests {
     #[test]
     fn one_directory_finds_everything_until_it_dies() {
         let figures = plan(1, 1.0).run(|_| {});
-        assert!(figures.formed.is_some());
-        assert_eq!((figures.answers.found, figures.answers.asked), (100, 100));
-        assert_eq!((figures.killed, figures.healed), (1, None));
-        assert_eq!(figures.after.map(|after| after.found), Some(0));
+        assert!(figures.common.formed.is_some());
+        assert_eq!((figures.common.answers.found, figures.common.answers.asked), (100, 100));
+        assert_eq!((figures.common.killed, figures.common.healed), (1, None));
+        assert_eq!(figures.common.after.map(|after| after.found), Some(0));
     }
 
     #[test]
     fn linked_directories_find_each_others_files_and_outlive_one_of_them() {
         let figures = plan(4, 0.25).run(|_| {});
-        assert!(figures.formed.is_some(), "{figures:?}");
-        assert_eq!(figures.answers.found, 100, "{figures:?}");
-        assert!(figures.healed.is_some(), "{figures:?}");
-        assert_eq!(figures.after.map(|after| after.found), Some(100));
+        assert!(figures.common.formed.is_some(), "{figures:?}");
+        assert_eq!(figures.common.answers.found, 100, "{figures:?}");
+        assert!(figures.common.healed.is_some(), "{figures:?}");
+        assert_eq!(figures.common.after.map(|after| after.found), Some(100));
     }
 
     #[test]
     fn the_same_plan_runs_the_same_way() {
         let [a, b] = [(); 2].map(|()| plan(2, 0.5).run(|_| {}));
-        assert_eq!((a.trace, a.events), (b.trace, b.events));
+        assert_eq!((a.common.run.trace, a.common.run.events), (b.common.run.trace, b.common.run.events));
         let other = DirectoryPlan { seed: 2, ..plan(2, 0.5) }.run(|_| {});
-        assert_ne!(a.trace, other.trace);
+        assert_ne!(a.common.run.trace, other.common.run.trace);
     }
 }

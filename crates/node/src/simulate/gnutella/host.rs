@@ -1,48 +1,35 @@
 //! A simulated servent, and the book that all write their results into.
 
+use crate::simulate::measure::Ledger;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::rc::Rc;
-use throng_machine::Instant;
-use throng_overlay::discovery;
+use throng_machine::Endpoint;
+use throng_overlay::discovery::{self, Source};
 use throng_overlay::gnutella::{Event, Servent};
 use throng_sim::{App, HostIo};
 
 /// The port of every simulated servent.
 pub const PORT: u16 = 6_346;
 
-/// A search.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// The name that ought to be found.
-    pub target: String,
-    /// When it was asked.
-    pub at: Instant,
-    /// When the target came first.
-    pub found: Option<Instant>,
-    /// Hits in all.
-    pub hits: u32,
-}
-
-/// What all hosts write their results into.
-#[derive(Default, Debug)]
-pub struct Book {
-    /// By ticket.
-    pub asked: BTreeMap<u32, Asked>,
-    /// Searches that are over.
-    pub over: u32,
+/// The host at an address.
+pub fn number(at: Endpoint) -> Option<u32> {
+    match at.ip() {
+        IpAddr::V4(ip) => u32::from(ip).checked_sub(0x0a00_0001),
+        IpAddr::V6(_) => None,
+    }
 }
 
 /// One host.
 pub struct GnutellaHost {
     servent: Servent,
-    book: Rc<RefCell<Book>>,
+    ledger: Rc<RefCell<Ledger>>,
 }
 
 impl GnutellaHost {
-    /// A servent.
-    pub fn new(servent: Servent, book: Rc<RefCell<Book>>) -> GnutellaHost {
-        GnutellaHost { servent, book }
+    /// A servent, and where all write their searches; a target is a title.
+    pub fn new(servent: Servent, ledger: Rc<RefCell<Ledger>>) -> GnutellaHost {
+        GnutellaHost { servent, ledger }
     }
 
     /// The servent.
@@ -60,17 +47,13 @@ impl App for GnutellaHost {
 
     fn on_event(&mut self, event: Event, io: &mut HostIo<'_, Self>) {
         let Event::Discovery(event) = event else { return };
-        let mut book = self.book.borrow_mut();
+        let mut ledger = self.ledger.borrow_mut();
         match event {
-            discovery::Event::Found { ticket, item, .. } => {
-                if let Some(asked) = book.asked.get_mut(&ticket.0) {
-                    asked.hits += 1;
-                    if item.title == asked.target {
-                        asked.found.get_or_insert(io.now());
-                    }
-                }
+            discovery::Event::Found { ticket, item, source } => {
+                let Source::Gnutella { at, .. } = source else { return };
+                ledger.hit(ticket, item.title.as_bytes(), number(at), io.now());
             }
-            discovery::Event::Finished(_) | discovery::Event::Refused(..) => book.over += 1,
+            discovery::Event::Finished(ticket) | discovery::Event::Refused(ticket, _) => ledger.end(ticket),
             _ => {}
         }
     }

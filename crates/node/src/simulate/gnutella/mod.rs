@@ -1,6 +1,5 @@
 //! `throng simulate gnutella`: servents of both kinds of network, the shipping machine in all of them.
 
-pub mod catalog;
 pub mod graph;
 pub mod host;
 pub mod run;

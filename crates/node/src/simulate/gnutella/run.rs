@@ -1,16 +1,17 @@
 //! One run: servents link, search, die, and search again.
 
+use super::super::catalogue::Catalogue;
+use super::super::measure::{Answers, Figures, Ledger, Run, Traffic, seconds};
 use super::super::memory;
-use super::catalog::Catalogue;
 use super::graph::{Components, Shape, generate};
-use super::host::{Asked, Book, GnutellaHost, PORT};
+use super::host::{GnutellaHost, PORT, number};
 use std::cell::RefCell;
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use throng_machine::{Endpoint, Entropy, Instant, SplitMix64};
-use throng_overlay::discovery::{self, Query, Ticket};
+use throng_overlay::discovery::{self, Query};
 use throng_overlay::gnutella::{
     Command, Config, Identity, Limits, Role, RoleChoice, Servent, SharedFile, Timing,
 };
@@ -80,60 +81,26 @@ pub struct GnutellaPlan {
     pub victims: Victims,
 }
 
-/// Answers of one phase.
-#[derive(Clone, Debug, Default)]
-pub struct Answers {
-    /// Asked.
-    pub asked: u32,
-    /// Searches that found what they looked for.
-    pub found: u32,
-    /// Hits in all.
-    pub hits: u64,
-    /// Milliseconds until the first copy came, ascending.
-    pub millis: Vec<f64>,
-}
-
 /// What was measured.
 #[derive(Clone, Debug, Default)]
 pub struct GnutellaFigures {
+    /// What all scenarios tell. A message counts on each link it goes over; searches after a failure are asked 30 s
+    /// after it.
+    pub common: Figures,
     /// Ultrapeers.
     pub ultrapeers: u32,
     /// Links a servent, or an ultrapeer with others.
     pub degree: f64,
-    /// Seconds until everybody was linked.
-    pub formed: Option<f64>,
-    /// Before any failure.
-    pub answers: Answers,
-    /// Queries and hits sent, a search: a message counts on each link it goes over.
-    pub messages_per_query: f64,
-    /// Queries alone.
+    /// Queries alone, of the messages a search.
     pub queries_per_query: f64,
-    /// Bytes of those.
-    pub bytes_per_query: f64,
     /// Copies of queries that came again, a search.
     pub duplicates_per_query: f64,
     /// Bytes a second and servent while nobody asks.
     pub idle_bytes: f64,
-    /// Most messages of a host, sent and received.
-    pub busiest: u64,
-    /// Servents that died.
-    pub killed: u32,
     /// Share of the survivors that still hang together, at once and after 30 s.
     pub connected: Option<(f64, f64)>,
     /// Share of surviving leaves that have an ultrapeer again after 30 s.
     pub recovered: Option<f64>,
-    /// Seconds until every survivor was linked again.
-    pub healed: Option<f64>,
-    /// Searches asked 30 s after the failure.
-    pub after: Option<Answers>,
-    /// Growth of this program's memory a host.
-    pub bytes_per_node: Option<u64>,
-    /// Seconds of virtual time.
-    pub seconds: f64,
-    /// Events.
-    pub events: u64,
-    /// The trace's hash.
-    pub trace: u64,
 }
 
 /// Sums over all servents.
@@ -145,16 +112,16 @@ struct Cost {
     duplicates: u64,
 }
 
-struct World {
-    sim: Sim<GnutellaHost>,
-    book: Rc<RefCell<Book>>,
+/// Servents, and what they are to do.
+pub(in crate::simulate) struct World {
+    pub(in crate::simulate) sim: Sim<GnutellaHost>,
+    pub(in crate::simulate) ledger: Rc<RefCell<Ledger>>,
     rng: SplitMix64,
     plan: GnutellaPlan,
     catalogue: Catalogue,
     /// Titles of each servent.
     shares: Vec<Vec<usize>>,
     ultrapeers: u32,
-    tickets: u32,
 }
 
 impl GnutellaPlan {
@@ -164,7 +131,7 @@ impl GnutellaPlan {
         let mut world = World::new(self.clone());
         let mut figures = GnutellaFigures { ultrapeers: world.ultrapeers, ..GnutellaFigures::default() };
         told("servents link and share");
-        figures.formed = world.form();
+        figures.common.formed = world.form();
         figures.degree = world.mean_degree();
         told("searches");
         world.measure(&mut figures);
@@ -172,12 +139,7 @@ impl GnutellaPlan {
             told("servents die");
             world.fail(&mut figures);
         }
-        let grown = memory::peak_resident().zip(before).map(|(peak, before)| peak.saturating_sub(before));
-        figures.bytes_per_node = grown.map(|bytes| bytes / u64::from(self.nodes));
-        figures.seconds = world.sim.now().since(Instant::EPOCH).as_secs_f64();
-        figures.events = world.sim.probe().totals.events;
-        figures.trace = world.sim.trace().hash();
-        figures.busiest = world.busiest();
+        figures.common.run = Run { busiest: world.busiest(), ..Run::of(&world.sim, before) };
         figures
     }
 
@@ -224,11 +186,16 @@ impl GnutellaPlan {
 impl World {
     fn new(plan: GnutellaPlan) -> World {
         let latency = Latency::Uniform { min: Duration::from_millis(20), max: Duration::from_millis(120) };
-        let mut sim = Sim::new(plan.seed, Network { latency, ..Network::default() });
+        World::on(plan, Network { latency, ..Network::default() })
+    }
+
+    /// On that network.
+    pub(in crate::simulate) fn on(plan: GnutellaPlan, network: Network) -> World {
+        let mut sim = Sim::new(plan.seed, network);
         sim.reserve(plan.nodes as usize);
         let profile = sim.add_profile(Profile { port: PORT, ..Profile::default() });
         let mut rng = SplitMix64::new(SplitMix64::mix(plan.seed, 0x676e_7574));
-        let book: Rc<RefCell<Book>> = Rc::default();
+        let ledger: Rc<RefCell<Ledger>> = Rc::default();
         let ultrapeers = plan.ultrapeer_count();
         let catalogue = Catalogue::new(plan.nodes.saturating_mul(TITLES_A_NODE), &mut rng);
         let configs = Configs::new(&plan);
@@ -236,14 +203,14 @@ impl World {
         for number in 0..plan.nodes {
             let config = configs.of(number, ultrapeers, &mut rng);
             let servent = Servent::new(config, identity(number, plan.seed));
-            sim.add(GnutellaHost::new(servent, Rc::clone(&book)), profile);
+            sim.add(GnutellaHost::new(servent, Rc::clone(&ledger)), profile);
             shares.push((0..plan.files).map(|_| catalogue.draw(&mut rng)).collect());
         }
-        World { sim, book, rng, plan, catalogue, shares, ultrapeers, tickets: 0 }
+        World { sim, ledger, rng, plan, catalogue, shares, ultrapeers }
     }
 
     /// Everybody comes and links; the seconds it took, and then waits for route tables.
-    fn form(&mut self) -> Option<f64> {
+    pub(in crate::simulate) fn form(&mut self) -> Option<f64> {
         for host in 0..self.plan.nodes {
             for (index, title) in self.shares[host as usize].clone().into_iter().enumerate() {
                 let name = self.catalogue.title(title).to_owned();
@@ -309,7 +276,7 @@ impl World {
         while self.sim.now() < until {
             self.sim.run_for(Duration::from_secs(1));
             if self.up().all(|host| self.is_linked(host)) {
-                return Some(self.sim.now().since(Instant::EPOCH).as_secs_f64());
+                return Some(seconds(&self.sim));
             }
         }
         None
@@ -343,18 +310,20 @@ impl World {
         self.sim.run_for(Duration::from_secs(60));
         figures.idle_bytes = (self.bytes() - idle_from) as f64 / 60.0 / f64::from(self.plan.nodes);
         let before = self.cost();
-        figures.answers = self.ask();
+        figures.common.answers = self.ask();
         let after = self.cost();
         let a_query = |before: u64, after: u64| (after - before) as f64 / f64::from(self.plan.queries.max(1));
         figures.queries_per_query = a_query(before.queries, after.queries);
-        figures.messages_per_query = a_query(before.queries + before.hits, after.queries + after.hits);
-        figures.bytes_per_query = a_query(before.bytes, after.bytes);
+        figures.common.charge(Traffic {
+            messages: a_query(before.queries + before.hits, after.queries + after.hits),
+            bytes: a_query(before.bytes, after.bytes),
+        });
         figures.duplicates_per_query = a_query(before.duplicates, after.duplicates);
     }
 
     fn fail(&mut self, figures: &mut GnutellaFigures) {
         let victims = self.victims();
-        figures.killed = victims.len() as u32;
+        figures.common.killed = victims.len() as u32;
         let from = self.sim.now();
         for host in victims {
             self.sim.incident(Incident::Stop(host..host + 1, Departure::Silent));
@@ -369,8 +338,8 @@ impl World {
             let linked = leaves().filter(|host| self.has_living_ultrapeer(*host)).count();
             figures.recovered = Some(linked as f64 / leaves().count().max(1) as f64);
         }
-        figures.after = Some(self.ask());
-        figures.healed = healed.map(|at| (at - from).as_secs_f64());
+        figures.common.after = Some(self.ask());
+        figures.common.healed = healed.map(|at| (at - from).as_secs_f64());
     }
 
     /// Runs until every survivor is linked with one who lives, at most until then.
@@ -430,25 +399,14 @@ impl World {
 
     /// Random servents look for files of others that live; the answers.
     fn ask(&mut self) -> Answers {
-        *self.book.borrow_mut() = Book::default();
         let living: Vec<u32> = self.up().collect();
         for _ in 0..self.plan.queries {
             self.ask_one(&living);
             self.sim.run_for(PAUSE);
         }
-        let (until, queries) = (self.sim.now() + SEARCH, self.plan.queries);
-        let book = Rc::clone(&self.book);
-        self.sim.run_while(until, |_| book.borrow().over < queries);
-        let mut answers = Answers { asked: queries, ..Answers::default() };
-        for Asked { at, found, hits, .. } in self.book.borrow().asked.values() {
-            answers.hits += u64::from(*hits);
-            if let Some(found) = found {
-                answers.found += 1;
-                answers.millis.push(found.since(*at).as_secs_f64() * 1e3);
-            }
-        }
-        answers.millis.sort_by(f64::total_cmp);
-        answers
+        let (until, ledger) = (self.sim.now() + SEARCH, Rc::clone(&self.ledger));
+        self.sim.run_while(until, |_| !ledger.borrow().are_over());
+        self.ledger.borrow_mut().take()
     }
 
     fn ask_one(&mut self, living: &[u32]) {
@@ -462,13 +420,10 @@ impl World {
                 break title;
             }
         };
-        let target = self.catalogue.title(title).to_owned();
+        let target = self.catalogue.title(title);
         let words = target.split(' ').map(str::to_owned).collect();
-        self.tickets += 1;
-        let asked = Asked { target, at: self.sim.now(), found: None, hits: 0 };
-        self.book.borrow_mut().asked.insert(self.tickets, asked);
-        let query = Query { words, limit: LIMIT, timeout: SEARCH };
-        let find = discovery::Command::Find(Ticket(self.tickets), query);
+        let ticket = self.ledger.borrow_mut().ask(target, self.sim.now());
+        let find = discovery::Command::Find(ticket, Query { words, limit: LIMIT, timeout: SEARCH });
         self.sim.command(HostId(asker), Command::Discovery(find));
     }
 
@@ -545,14 +500,6 @@ fn endpoint(host: u32) -> Endpoint {
     Endpoint::new(Ipv4Addr::from(0x0a00_0000 + host + 1).into(), PORT)
 }
 
-/// The host at an address.
-fn number(at: Endpoint) -> Option<u32> {
-    match at.ip() {
-        IpAddr::V4(ip) => u32::from(ip).checked_sub(0x0a00_0001),
-        IpAddr::V6(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -572,35 +519,34 @@ mod tests {
         }
     }
 
-    fn recall(answers: &Answers) -> f64 {
-        f64::from(answers.found) / f64::from(answers.asked)
-    }
-
     #[test]
     fn all_modes_find_nearly_everything_and_each_with_fewer_messages_than_the_one_before() {
         let [flood, tables, dynamic] =
             [Mode::Flood, Mode::Tables, Mode::Dynamic].map(|mode| plan(mode).run(|_| {}));
         for figures in [&flood, &tables, &dynamic] {
-            assert!(figures.formed.is_some() && recall(&figures.answers) >= 0.95, "{figures:?}");
+            assert!(
+                figures.common.formed.is_some() && figures.common.answers.recall() >= 0.95,
+                "{figures:?}"
+            );
         }
-        let cost = [&flood, &tables, &dynamic].map(|figures| figures.messages_per_query);
+        let cost = [&flood, &tables, &dynamic].map(|figures| figures.common.messages_per_query);
         assert!(cost[0] > 2.0 * cost[1] && cost[1] > cost[2], "{cost:?}");
     }
 
     #[test]
     fn surviving_leaves_search_again_within_thirty_seconds() {
         let figures = GnutellaPlan { fail: 0.1, ..plan(Mode::Dynamic) }.run(|_| {});
-        assert_eq!((figures.killed, figures.recovered), (2, Some(1.0)), "{figures:?}");
-        assert!(figures.healed.is_some_and(|healed| healed <= 30.0), "{figures:?}");
-        assert!(figures.after.as_ref().is_some_and(|after| recall(after) >= 0.9), "{figures:?}");
+        assert_eq!((figures.common.killed, figures.recovered), (2, Some(1.0)), "{figures:?}");
+        assert!(figures.common.healed.is_some_and(|healed| healed <= 30.0), "{figures:?}");
+        assert!(figures.common.after.as_ref().is_some_and(|after| after.recall() >= 0.9), "{figures:?}");
     }
 
     #[test]
     fn the_same_plan_runs_the_same_way() {
         let small = GnutellaPlan { nodes: 60, queries: 5, fail: 0.2, ..plan(Mode::Dynamic) };
         let [a, b] = [(); 2].map(|()| small.run(|_| {}));
-        assert_eq!((a.trace, a.events), (b.trace, b.events));
+        assert_eq!((a.common.run.trace, a.common.run.events), (b.common.run.trace, b.common.run.events));
         let other = GnutellaPlan { seed: 2, ..small }.run(|_| {});
-        assert_ne!(a.trace, other.trace);
+        assert_ne!(a.common.run.trace, other.common.run.trace);
     }
 }

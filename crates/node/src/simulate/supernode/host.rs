@@ -1,7 +1,7 @@
 //! A simulated host: one node, what it shares, and what it tells the run.
 
+use crate::simulate::measure::Ledger;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 use throng_machine::{Endpoint, Instant, SplitMix64};
@@ -14,24 +14,11 @@ pub const PORT: u16 = 1_214;
 /// Hosts come within this time, so that the first seconds are not one burst.
 const ARRIVALS: Duration = Duration::from_secs(20);
 
-/// A search of a node.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// The FTHash of the file that ought to be found.
-    pub target: [u8; 20],
-    /// When it was asked.
-    pub at: Instant,
-    /// When the target came.
-    pub found: Option<Instant>,
-    /// Hits in all.
-    pub hits: u32,
-}
-
 /// What all hosts write their results into.
 #[derive(Default, Debug)]
 pub struct Book {
-    /// By ticket.
-    pub asked: BTreeMap<u32, Asked>,
+    /// Searches; a target is the FTHash of a file.
+    pub ledger: Ledger,
     /// Since when each ordinary node has been attached, by host number.
     pub attached: Vec<Option<Instant>>,
     /// Files told to supernodes since the start.
@@ -57,6 +44,15 @@ impl NodeHost {
     pub fn node(&self) -> &Node {
         &self.node
     }
+}
+
+/// What the user of a host is called.
+pub fn user(host: u32) -> String {
+    format!("user{host}")
+}
+
+fn number_of(user: &[u8]) -> Option<u32> {
+    std::str::from_utf8(user).ok()?.strip_prefix("user")?.parse().ok()
 }
 
 /// The FTHash that a file of that title has in a simulation.
@@ -98,13 +94,10 @@ impl App for NodeHost {
             Event::Lost(_) => book.attached[host] = None,
             Event::Published(_) => book.told += 1,
             Event::Found(ticket, file) => {
-                if let Some(asked) = book.asked.get_mut(&ticket.0) {
-                    asked.hits += 1;
-                    if file.item.ft_hash == Some(asked.target) {
-                        asked.found.get_or_insert(now);
-                    }
-                }
+                let hash = file.item.ft_hash.unwrap_or_default();
+                book.ledger.hit(ticket, &hash, number_of(&file.user), now);
             }
+            Event::Finished(ticket) | Event::Refused(ticket, _) => book.ledger.end(ticket),
             _ => {}
         }
     }

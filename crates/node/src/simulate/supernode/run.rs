@@ -1,13 +1,14 @@
 //! One run: supernodes link, ordinary nodes attach and share, searches, and what is left when supernodes die.
 
+use super::super::measure::{Answers, Figures, Meter, Run, Traffic, messages_of, seconds};
 use super::super::memory;
-use super::host::{Asked, Book, NodeHost, PORT, hash_of};
+use super::host::{Book, NodeHost, PORT, hash_of, user};
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 use throng_machine::{Endpoint, Entropy, Instant, SplitMix64};
-use throng_overlay::discovery::{Query, Ticket};
+use throng_overlay::discovery::Query;
 use throng_overlay::supernode::{Command, Config, Node, Role};
 use throng_sim::{Departure, HostId, Incident, Latency, Network, Profile, Sim};
 
@@ -45,36 +46,15 @@ pub struct SupernodePlan {
     pub fail: f64,
 }
 
-/// Answers of one phase.
-#[derive(Clone, Debug, Default)]
-pub struct Answers {
-    /// Asked.
-    pub asked: u32,
-    /// Searches that found what they looked for.
-    pub found: u32,
-    /// Hits in all.
-    pub hits: u64,
-    /// Milliseconds until it came, ascending.
-    pub millis: Vec<f64>,
-}
-
 /// What was measured.
 #[derive(Clone, Debug, Default)]
 pub struct SupernodeFigures {
-    /// Seconds until every node was attached and all its files told.
-    pub formed: Option<f64>,
-    /// Before any failure.
-    pub answers: Answers,
-    /// What searches cost, the idle cost taken off.
-    pub messages_per_query: f64,
-    /// Likewise.
-    pub bytes_per_query: f64,
+    /// What all scenarios tell; the idle cost is taken off.
+    pub common: Figures,
     /// Queries that supernodes sent each other, a search.
     pub queries_per_query: f64,
     /// Messages a second of all hosts while nobody asks.
     pub idle_messages: f64,
-    /// Most messages of a host.
-    pub busiest: u64,
     /// Messages sent and received by the busiest supernode during the searches, a search.
     pub supernode_messages_per_query: f64,
     /// Bytes of the largest catalogue and the digests beside it.
@@ -85,31 +65,17 @@ pub struct SupernodeFigures {
     pub most_members: u32,
     /// Supernodes as one of them estimates.
     pub estimated: u32,
-    /// Supernodes that died.
-    pub killed: u32,
-    /// Seconds from the failure until every ordinary node was attached again.
-    pub healed: Option<f64>,
     /// Seconds until each that lost its supernode was attached again, ascending.
     pub attach: Vec<f64>,
-    /// Searches asked once all are attached again.
-    pub after: Option<Answers>,
-    /// Growth of this program's memory a host.
-    pub bytes_per_node: Option<u64>,
-    /// Seconds of virtual time.
-    pub seconds: f64,
-    /// Events.
-    pub events: u64,
-    /// The trace's hash.
-    pub trace: u64,
 }
 
-struct World {
-    sim: Sim<NodeHost>,
-    book: Rc<RefCell<Book>>,
+/// Supernodes and ordinary nodes, and what they are to do.
+pub(in crate::simulate) struct World {
+    pub(in crate::simulate) sim: Sim<NodeHost>,
+    pub(in crate::simulate) book: Rc<RefCell<Book>>,
     rng: SplitMix64,
     plan: SupernodePlan,
     titles: Vec<Vec<String>>,
-    tickets: u32,
     down: u32,
 }
 
@@ -120,20 +86,14 @@ impl SupernodePlan {
         let mut world = World::new(self.clone());
         let mut figures = SupernodeFigures::default();
         told("nodes attach and share");
-        figures.formed = world.form();
+        figures.common.formed = world.form();
         told("searches");
         world.measure(&mut figures);
         if self.fail > 0.0 {
             told("supernodes die");
             world.fail(&mut figures);
         }
-        let hosts = u64::from(self.nodes + self.supernodes);
-        let grown = memory::peak_resident().zip(before).map(|(peak, before)| peak.saturating_sub(before));
-        figures.bytes_per_node = grown.map(|bytes| bytes / hosts);
-        figures.seconds = world.seconds();
-        figures.events = world.sim.probe().totals.events;
-        figures.trace = world.sim.trace().hash();
-        figures.busiest = (0..world.sim.host_count()).map(|host| world.messages(host)).max().unwrap_or(0);
+        figures.common.run = Run::of(&world.sim, before);
         figures
     }
 }
@@ -141,7 +101,12 @@ impl SupernodePlan {
 impl World {
     fn new(plan: SupernodePlan) -> World {
         let latency = Latency::Uniform { min: Duration::from_millis(5), max: Duration::from_millis(60) };
-        let mut sim = Sim::new(plan.seed, Network { latency, count_hosts: true, ..Network::default() });
+        World::on(plan, Network { latency, count_hosts: true, ..Network::default() })
+    }
+
+    /// On that network.
+    pub(in crate::simulate) fn on(plan: SupernodePlan, network: Network) -> World {
+        let mut sim = Sim::new(plan.seed, network);
         let profile = sim.add_profile(Profile { port: PORT, ..Profile::default() });
         let mut rng = SplitMix64::new(SplitMix64::mix(plan.seed, 0x7375_7065));
         let hosts = (plan.nodes + plan.supernodes) as usize;
@@ -166,11 +131,11 @@ impl World {
             let node = Node::new(config(number, Role::Ordinary), &mut rng, sim.now());
             sim.add(NodeHost::new(node, known, titles.clone(), Rc::clone(&book)), profile);
         }
-        World { sim, book, rng, plan, titles, tickets: 0, down: 0 }
+        World { sim, book, rng, plan, titles, down: 0 }
     }
 
     /// Runs until every node is attached and its files told, and then a while; the seconds until the former.
-    fn form(&mut self) -> Option<f64> {
+    pub(in crate::simulate) fn form(&mut self) -> Option<f64> {
         let files = u64::from(self.plan.nodes) * u64::from(self.plan.files);
         let formed = self.settle(files);
         self.sim.run_for(SETTLING);
@@ -189,26 +154,18 @@ impl World {
         while self.sim.now() < until && !is_settled() {
             self.sim.run_for(Duration::from_millis(100));
         }
-        is_settled().then(|| self.seconds())
+        is_settled().then(|| seconds(&self.sim))
     }
 
     fn measure(&mut self, figures: &mut SupernodeFigures) {
-        let idle = self.cost();
-        self.sim.run_for(IDLE);
-        let begin = self.cost();
+        let idle = Traffic::idle(&mut self.sim, IDLE);
         let busy: Vec<u64> = (0..self.plan.supernodes).map(|host| self.messages(host)).collect();
-        let (from, queries, sent) =
-            (self.sim.now(), f64::from(self.plan.queries.max(1)), self.queries_sent());
-        figures.answers = self.ask();
-        let end = self.cost();
-        let share = self.sim.now().since(from).as_secs_f64() / IDLE.as_secs_f64();
-        let spent = |idle: u64, begin: u64, end: u64| {
-            ((end - begin) as f64 - share * (begin - idle) as f64).max(0.0) / queries
-        };
-        figures.messages_per_query = spent(idle.0, begin.0, end.0);
-        figures.bytes_per_query = spent(idle.1, begin.1, end.1);
+        let (meter, sent) = (Meter::begin(&self.sim, idle), self.queries_sent());
+        figures.common.answers = self.ask();
+        figures.common.charge(meter.each(&self.sim, self.plan.queries));
+        let queries = f64::from(self.plan.queries.max(1));
         figures.queries_per_query = (self.queries_sent() - sent) as f64 / queries;
-        figures.idle_messages = (begin.0 - idle.0) as f64 / IDLE.as_secs_f64();
+        figures.idle_messages = idle.messages;
         let most = busy.iter().zip(0..).map(|(before, host)| self.messages(host) - before).max().unwrap_or(0);
         figures.supernode_messages_per_query = most as f64 / queries;
         let gauges: Vec<_> = self.servers().map(|server| server.gauges()).collect();
@@ -230,26 +187,25 @@ impl World {
     fn fail(&mut self, figures: &mut SupernodeFigures) {
         let count = (f64::from(self.plan.supernodes) * self.plan.fail).round() as u32;
         let count = count.clamp(1, self.plan.supernodes);
-        (self.down, figures.killed) = (count, count);
+        (self.down, figures.common.killed) = (count, count);
         let (at, told) = (self.sim.now(), self.book.borrow().told);
         self.sim.incident(Incident::Stop(0..count, Departure::Reset));
         // Those whom it did not concern have been attached since before.
         self.sim.run_for(Duration::from_secs(1));
-        figures.healed = self.settle(told).map(|_| 0.0);
+        figures.common.healed = self.settle(told).map(|_| 0.0);
         let from = self.plan.supernodes as usize;
         let again = self.book.borrow().attached[from..].iter().flatten().copied().collect::<Vec<Instant>>();
         let seconds =
             again.into_iter().filter(|since| *since > at).map(|since| since.since(at).as_secs_f64());
         figures.attach = seconds.collect();
         figures.attach.sort_by(f64::total_cmp);
-        figures.healed = figures.healed.map(|_| figures.attach.last().copied().unwrap_or(0.0));
+        figures.common.healed = figures.common.healed.map(|_| figures.attach.last().copied().unwrap_or(0.0));
         self.sim.run_for(SETTLING);
-        figures.after = Some(self.ask());
+        figures.common.after = Some(self.ask());
     }
 
     /// Random nodes look for files of others; the answers.
     fn ask(&mut self) -> Answers {
-        self.book.borrow_mut().asked.clear();
         for number in 0..self.plan.queries {
             if number > 0 && number % ASKED_A_SECOND == 0 {
                 self.sim.run_for(Duration::from_secs(1));
@@ -257,16 +213,7 @@ impl World {
             self.ask_one();
         }
         self.sim.run_for(LAST_ANSWERS);
-        let mut answers = Answers { asked: self.plan.queries, ..Answers::default() };
-        for Asked { at, found, hits, .. } in self.book.borrow().asked.values() {
-            answers.hits += u64::from(*hits);
-            if let Some(found) = found {
-                answers.found += 1;
-                answers.millis.push(found.since(*at).as_secs_f64() * 1e3);
-            }
-        }
-        answers.millis.sort_by(f64::total_cmp);
-        answers
+        self.book.borrow_mut().ledger.take()
     }
 
     /// A file is looked for by its words; of many files with these the one meant may not be among the first hits, so
@@ -278,34 +225,21 @@ impl World {
         let file = self.rng.below(self.plan.files) as usize;
         let title = &self.titles[owner as usize][file];
         let words = title.trim_end_matches(".mp3").split(' ').map(str::to_owned).collect();
-        let asked = Asked { target: hash_of(title), at: self.sim.now(), found: None, hits: 0 };
-        self.tickets += 1;
-        self.book.borrow_mut().asked.insert(self.tickets, asked);
+        let ticket = self.book.borrow_mut().ledger.ask(hash_of(title), self.sim.now());
         let query = Query { words, limit: LIMIT, timeout: LAST_ANSWERS };
-        let find = Command::Find(Ticket(self.tickets), query);
+        let find = Command::Find(ticket, query);
         self.sim.command(HostId(self.plan.supernodes + asker), find);
     }
 
-    /// Messages and bytes that left hosts so far.
-    fn cost(&self) -> (u64, u64) {
-        let hosts = (0..self.sim.host_count()).map(|host| self.sim.probe().host(host));
-        hosts.fold((0, 0), |sum, host| (sum.0 + u64::from(host.messages_sent), sum.1 + host.sent))
-    }
-
     fn messages(&self, host: u32) -> u64 {
-        let host = self.sim.probe().host(host);
-        u64::from(host.messages_sent) + u64::from(host.messages_received)
-    }
-
-    fn seconds(&self) -> f64 {
-        self.sim.now().since(Instant::EPOCH).as_secs_f64()
+        messages_of(&self.sim, HostId(host))
     }
 }
 
 fn config(number: u32, role: Role) -> Config {
     let at = Ipv4Addr::from(0x0a00_0001 + number);
     let address = (role == Role::Super).then(|| std::net::SocketAddrV4::new(at, PORT));
-    let user = format!("user{number}").into_bytes();
+    let user = user(number).into_bytes();
     Config { role, user, port: PORT, address, known: 16, ..Config::default() }
 }
 
@@ -337,16 +271,16 @@ mod tests {
     #[test]
     fn everything_is_found_and_again_when_half_of_the_supernodes_are_dead() {
         let figures = plan(0.5).run(|_| {});
-        assert!(figures.formed.is_some(), "{figures:?}");
-        assert_eq!((figures.answers.found, figures.answers.asked), (60, 60), "{figures:?}");
-        assert_eq!(figures.killed, 3);
-        assert!(figures.healed.is_some_and(|seconds| seconds < 30.0), "{figures:?}");
-        assert!(figures.after.is_some_and(|after| after.found >= 59));
+        assert!(figures.common.formed.is_some(), "{figures:?}");
+        assert_eq!((figures.common.answers.found, figures.common.answers.asked), (60, 60), "{figures:?}");
+        assert_eq!(figures.common.killed, 3);
+        assert!(figures.common.healed.is_some_and(|seconds| seconds < 30.0), "{figures:?}");
+        assert!(figures.common.after.is_some_and(|after| after.found >= 59));
     }
 
     #[test]
     fn the_same_plan_runs_the_same_way() {
         let [a, b] = [(); 2].map(|()| plan(0.0).run(|_| {}));
-        assert_eq!((a.trace, a.events), (b.trace, b.events));
+        assert_eq!((a.common.run.trace, a.common.run.events), (b.common.run.trace, b.common.run.events));
     }
 }

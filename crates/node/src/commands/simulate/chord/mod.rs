@@ -3,6 +3,7 @@
 mod tables;
 
 use super::super::Context;
+use super::common::{Rows, add_run, run_rows, spread};
 use super::{apart, each_line, report_folder, write_report};
 use crate::cli::SimulateChordArgs;
 use crate::failure::Outcome;
@@ -11,7 +12,6 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use throng_node::simulate::chord::run::{RingFigures, RingPlan, Stage};
 use throng_node::simulate::chord::summary::{mean, printed, quantile};
-use throng_node::simulate::memory;
 use throng_node::simulate::page::Page;
 use throng_node::simulate::plot::{Plot, Shape};
 use throng_overlay::chord::{Config, OneHop};
@@ -72,7 +72,7 @@ fn words(stage: Stage) -> String {
 }
 
 /// What people are shown.
-fn rows(plan: &RingPlan, figures: &RingFigures, wall: Duration) -> Vec<(&'static str, String)> {
+fn rows(plan: &RingPlan, figures: &RingFigures, wall: Duration) -> Rows {
     let sums = &figures.lookups;
     let seconds = |value: Option<f64>| value.map_or(String::from("never"), |value| format!("{value:.0} s"));
     let half = 0.5 * f64::from(plan.nodes).log2();
@@ -105,22 +105,8 @@ fn rows(plan: &RingPlan, figures: &RingFigures, wall: Duration) -> Vec<(&'static
         rows.push(("healed after", seconds(figures.healed)));
     }
     rows.extend(figures.trouble.clone().map(|trouble| ("not right", trouble)));
-    rows.extend(cost_rows(figures, wall));
+    rows.extend(run_rows(&figures.run, wall));
     rows
-}
-
-fn cost_rows(figures: &RingFigures, wall: Duration) -> Vec<(&'static str, String)> {
-    let memory = |bytes: Option<u64>| bytes.map_or(String::from("unknown"), units::size);
-    vec![
-        ("busiest node", units::plural(figures.busiest, "message")),
-        ("virtual time", format!("{:.0} s", figures.seconds)),
-        ("events", units::count(figures.events)),
-        ("events/s", units::count(units::per_second(figures.events, wall))),
-        ("wall clock", units::duration(wall)),
-        ("memory a node", memory(figures.bytes_per_node)),
-        ("peak memory", memory(memory::peak_resident())),
-        ("trace", format!("{:016x}", figures.trace)),
-    ]
 }
 
 fn right(figures: &RingFigures) -> u64 {
@@ -129,7 +115,7 @@ fn right(figures: &RingFigures) -> u64 {
 
 fn figures_json(plan: &RingPlan, figures: &RingFigures, wall: Duration) -> Value {
     let sums = &figures.lookups;
-    let spread = figures.spread;
+    let keys = figures.spread;
     let mut object = json!({
         "system": "chord",
         "nodes": plan.nodes,
@@ -139,9 +125,7 @@ fn figures_json(plan: &RingPlan, figures: &RingFigures, wall: Duration) -> Value
         "recall": right(figures) as f64 / sums.asked.max(1) as f64,
         "messages_per_query": figures.messages_per_lookup,
         "bytes_per_query": figures.bytes_per_lookup,
-        "latency_ms": {
-            "mean": mean(&sums.millis), "p50": quantile(&sums.millis, 0.5), "p99": quantile(&sums.millis, 0.99),
-        },
+        "latency_ms": spread(&sums.millis),
         "hops": {
             "mean": mean(&sums.hops), "p1": quantile(&sums.hops, 0.01), "p99": quantile(&sums.hops, 0.99),
         },
@@ -150,22 +134,15 @@ fn figures_json(plan: &RingPlan, figures: &RingFigures, wall: Duration) -> Value
         "lookups_wrong": sums.wrong,
         "values_stored": figures.stored,
         "values_lost": figures.lost,
-        "keys_per_node": spread.map(|spread| json!({
-            "mean": spread.mean, "p1": spread.p1 * spread.mean, "p99": spread.p99 * spread.mean,
-            "max": spread.max * spread.mean,
+        "keys_per_node": keys.map(|keys| json!({
+            "mean": keys.mean, "p1": keys.p1 * keys.mean, "p99": keys.p99 * keys.mean,
+            "max": keys.max * keys.mean,
         })),
         "formed_seconds": figures.formed,
         "trouble": figures.trouble,
         "idle_bytes_per_second": figures.idle_bytes,
-        "busiest_node_messages": figures.busiest,
-        "bytes_per_node": figures.bytes_per_node,
-        "virtual_seconds": figures.seconds,
-        "events": figures.events,
-        "events_per_second": units::per_second(figures.events, wall),
-        "wall_seconds": wall.as_secs_f64(),
-        "peak_rss_bytes": memory::peak_resident(),
-        "trace": format!("{:016x}", figures.trace),
     });
+    add_run(&mut object, &figures.run, wall);
     if figures.killed > 0 {
         object["killed"] = figures.killed.into();
         object["healed_seconds"] = figures.healed.into();
@@ -173,7 +150,7 @@ fn figures_json(plan: &RingPlan, figures: &RingFigures, wall: Duration) -> Value
     object
 }
 
-fn page(plan: &RingPlan, figures: &RingFigures, rows: Vec<(&'static str, String)>) -> Page {
+fn page(plan: &RingPlan, figures: &RingFigures, rows: Rows) -> Page {
     Page {
         title: format!("A ring of {}", units::plural(plan.nodes.into(), "node")),
         subtitle: format!("{} lookups; throng {}", figures.lookups.asked, env!("CARGO_PKG_VERSION")),

@@ -1,4 +1,4 @@
-//! What servents share and look for: titles of a catalogue, popular by Zipf's law.
+//! What is shared and looked for: titles of a catalogue, popular by Zipf's law.
 
 use throng_machine::{Entropy, SplitMix64};
 
