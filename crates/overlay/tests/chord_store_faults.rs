@@ -196,7 +196,9 @@ fn a_hot_word_is_spread_over_shards_and_all_its_postings_are_found() {
     // Renewed once: by then publishers know how many shards there are.
     ring.run(s(14 * 3_600));
     let found = ring.find_many(3, "hot", 200);
-    assert!(found.len() >= 110, "{} of 120", found.len());
+    assert_eq!(found.len(), 120);
+    assert_eq!(ring.find_many(9, "hot", 20).len(), 20, "a page is a page");
+    assert_eq!(ring.find_many(11, "w8x hot", 20), ["hot w8x"]);
     let rare = ring.find_many(5, "w77x", 5);
     assert_eq!(rare, ["hot w77x"]);
 }

@@ -151,7 +151,8 @@ impl Words {
                 let title = ["Alpha beta", "beta GAMMA"][input.below(2)];
                 let sha1 = input.one_in(2).then_some([3; 20]);
                 let hashes = Hashes { sha1, ..Hashes::default() };
-                let posting = Posting { title, tags: "x", size: 9, medium: 0, hashes };
+                let source = peer(input).socket_addr();
+                let posting = Posting { title, tags: "x", size: 9, medium: 0, hashes, source };
                 posting.encode(&mut value).expect("it fits");
                 Subject::Posting { terms: Terms::one(term), content: &content, shard_bits: input.byte() % 9 }
             }

@@ -157,7 +157,8 @@ fn records() -> Vec<Vec<u8>> {
         .encode(&mut provider)
         .expect("a seed fits");
     let hashes = Hashes { info_hash_v2: Some([3; 32]), sha1: Some([2; 20]), ..Hashes::default() };
-    Posting { title: "A Wörd", tags: "x\ny", size: 9, medium: 1, hashes }
+    let source = addresses[0];
+    Posting { title: "A Wörd", tags: "x\ny", size: 9, medium: 1, hashes, source }
         .encode(&mut posting)
         .expect("a seed fits");
     let (ab, cd) = (Term::new("ab").expect("a word"), Term::new("cd").expect("a word"));

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use throng_overlay::discovery::{Source, Ticket};
+use throng_overlay::discovery::{Item, Source, Ticket};
 use throng_overlay::publication::Verified;
 use throng_runtime::fetch::PlainProof;
 use throng_runtime::library::{self, Library};
@@ -30,6 +30,8 @@ pub(crate) enum Happening {
     Probed { hit: String, source: Source, live: bool },
     /// What the holder of a copy says it is, as a link.
     Linked { hit: String, link: Option<String> },
+    /// Who said in the ring that he has what a transfer fetches.
+    Holders { transfer: String, item: Item, sources: Vec<Source> },
     /// The link under which a transfer can be fetched as a torrent, if any holder says one.
     Resolved { transfer: String, link: Option<String> },
     /// A file that no torrent is of is here.

@@ -4,6 +4,7 @@ use super::bittorrent;
 use super::common::{Common, Happening};
 use super::database;
 use super::notify;
+use super::record;
 use super::report::{LeaveStep, NodeStatus};
 use super::request::{Refused, Request, Why};
 use super::search::{ForTransfer, Searches};
@@ -198,6 +199,11 @@ impl Node {
             Happening::Linked { hit, link } => {
                 self.searches.on_linked(&hit, link.as_deref(), |item| shelf.has(item));
             }
+            Happening::Holders { transfer, item, sources } => {
+                for source in sources {
+                    self.transfers.on_found(&transfer, &item, source);
+                }
+            }
             Happening::Resolved { transfer, link } => self.transfers.on_resolved(&transfer, link),
             Happening::Whole { transfer, proof, path } => self.on_whole(&transfer, proof, path),
             Happening::Opened { transfer, result } => {
@@ -241,7 +247,8 @@ impl Node {
             self.searches.sweep();
         }
         self.transfers.give_up_torrents();
-        for (transfer, title) in self.transfers.want_sources() {
+        for (transfer, title, item) in self.transfers.want_sources() {
+            record::who_has(&self.parts.common, &transfer, item);
             self.searches.begin_for(&transfer, &title);
         }
     }

@@ -1,11 +1,11 @@
-//! Signed publications in the ring: under the names of their swarms, by whoever published them.
+//! Signed publications in the ring, under the names of their swarms, by whoever published them; and who has them.
 
 use super::common::{Common, Happening};
 use data_encoding::HEXLOWER;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use throng_overlay::chord::{Put, Want};
-use throng_overlay::discovery::Item;
+use throng_overlay::chord::{Put, Want, content_id};
+use throng_overlay::discovery::{Item, Source};
 use throng_overlay::publication::{Publication, Verified};
 use throng_wire::ids::{InfoHash, InfoHashV2};
 use tokio::task::spawn_local;
@@ -70,6 +70,21 @@ pub(super) fn look_up(common: &Common, hit: &str, item: &Item) -> bool {
         let _ = teller.send(Happening::Signed { hit, records });
     });
     true
+}
+
+/// Asks the ring who has what a transfer fetches; told as [`Happening::Holders`]. A search names one or two holders of each
+/// hit; here are all.
+pub(super) fn who_has(common: &Common, transfer: &str, item: Item) {
+    let Some(ring) = common.database() else { return };
+    let (transfer, teller) = (transfer.to_owned(), common.teller());
+    spawn_local(async move {
+        let want = Want::Providers(content_id(&item));
+        let Some(work) = ring.database().map(|database| database.get(want)) else { return };
+        let Ok(got) = work.await else { return };
+        let holders = got.values.iter().filter_map(|value| value.source);
+        let sources = holders.filter(|at| at.is_dialable()).map(Source::Swarm).collect();
+        let _ = teller.send(Happening::Holders { transfer, item, sources });
+    });
 }
 
 /// Whether what was signed is about the item: its swarm, or one file of it.

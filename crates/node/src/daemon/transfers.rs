@@ -303,8 +303,8 @@ impl Transfers {
         }
     }
 
-    /// Transfers that more sources should be looked for, with what they are called.
-    pub(super) fn want_sources(&mut self) -> Vec<(String, String)> {
+    /// Transfers that more sources should be looked for, with what they are called and what they are.
+    pub(super) fn want_sources(&mut self) -> Vec<(String, String, Item)> {
         let now = Instant::now();
         let mut wanting = Vec::new();
         for (id, transfer) in &mut self.all {
@@ -316,7 +316,7 @@ impl Transfers {
                     "" => transfer.kept.name.clone(),
                     title => title.to_owned(),
                 };
-                wanting.push((id.clone(), name));
+                wanting.push((id.clone(), name, transfer.item.clone()));
             }
         }
         wanting

@@ -142,6 +142,7 @@ impl Core {
             if self.vnodes[at].list.is_empty() {
                 self.mend(cx, at);
             } else if was_head {
+                self.tell_of_death(cx, at, node);
                 self.stabilise_now(cx, at);
             }
         }

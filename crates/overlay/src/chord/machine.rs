@@ -63,6 +63,16 @@ impl Chord {
         self.core.vnodes.get(vnode).map(|vnode| vnode.node)
     }
 
+    /// Whether it takes part in a ring.
+    pub fn is_member(&self) -> bool {
+        self.core.vnodes.iter().any(|vnode| vnode.is_member())
+    }
+
+    /// Whether one of its virtual nodes owns a key.
+    pub fn owns(&self, key: wire::RingId) -> bool {
+        self.core.vnodes.iter().any(|vnode| vnode.claim.owns(vnode.node.id, key))
+    }
+
     /// A virtual node as the invariants see it.
     pub fn view(&self, vnode: usize) -> Option<View> {
         self.core.vnodes.get(vnode).map(|vnode| self.core.view(vnode))
@@ -309,7 +319,11 @@ impl Chord {
             Message::Collapse(collapse) => self.core.on_collapse(cx, from, collapse),
             Message::MergeHint(hint) => self.core.on_merge_hint(cx, from, hint),
             Message::Meet(meet) => self.core.on_meet(cx, from, meet),
-            Message::Look(_) | Message::Events(_) | Message::TableDigest(_) | Message::GetTable(_) => {
+            Message::Events(events) => {
+                self.core.on_rumour(cx, from, events);
+                self.lookups.on_message(&mut self.core, from, message, cx);
+            }
+            Message::Look(_) | Message::TableDigest(_) | Message::GetTable(_) => {
                 self.lookups.on_message(&mut self.core, from, message, cx);
             }
             _ => self.storage.on_message(&mut self.core, from, message, cx),

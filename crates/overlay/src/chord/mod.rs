@@ -43,6 +43,7 @@ mod publish;
 mod rectify;
 mod report;
 mod rpc;
+mod rumour;
 mod send;
 #[cfg(test)]
 mod sentences;
@@ -69,6 +70,7 @@ pub use list::SuccessorList;
 pub use lookup::{FingerConfig, LookupConfig, LookupCounts, LookupMode, Measured, Snapshots};
 pub use machine::Chord;
 pub use node::{Entry, Health, Node, Rtt, Stamp};
+pub use publish::content_id;
 pub use storage::{Counters, Quotas, StoreStatus, Storing};
 pub use view::{FingerRow, NeighbourStatus, NodeStatus, PendingRead, Status, View};
 pub use violation::{Violation, Violations};

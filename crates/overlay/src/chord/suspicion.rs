@@ -21,13 +21,17 @@ const MOST_CONFIRMING: usize = 64;
 impl Core {
     /// Pings a node unless that is under way already.
     pub(crate) fn probe(&mut self, cx: &mut Context<'_>, at: usize, node: &Node) {
+        if !self.is_probed(node) {
+            self.ping(cx, (at, *node), Call::Probe);
+        }
+    }
+
+    /// Whether a node is being pinged, or its death confirmed.
+    pub(crate) fn is_probed(&self, node: &Node) -> bool {
         let under_way = |pending: &Pending| {
             pending.to == *node && matches!(pending.purpose, Purpose::Ring(Call::Probe | Call::Confirm))
         };
-        if !self.rpc.iter().any(under_way) && !self.detector.confirming.iter().any(|each| each.node == *node)
-        {
-            self.ping(cx, (at, *node), Call::Probe);
-        }
+        self.rpc.iter().any(under_way) || self.detector.confirming.iter().any(|each| each.node == *node)
     }
 
     /// Pings a node.

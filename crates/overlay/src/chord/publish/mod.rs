@@ -1,8 +1,9 @@
 //! Who has an item, and by which words it is found (4.6, 4.7): this node as publisher and as searcher.
 //!
-//! A publication is one provider record and at most seven postings: under the four rarest words of the title and the
-//! three rarest pairs of these. They are stored in the order of the ring, many owners at a time, and renewed by the
-//! store like everything else of ours. A search asks one owner with all its words; only if that is not enough, others.
+//! A publication is one provider record and a posting under each word of the title, twelve at most. They are stored in the
+//! order of the ring, many owners at a time, and renewed by the store like everything else of ours. A posting says all that
+//! a hit needs, its publisher's address too. So a search asks one owner, that of its rarest word, with all its words; and
+//! other shards of that word if it has any and more is wanted.
 
 mod item;
 mod publication;
@@ -15,7 +16,9 @@ use super::core::Core;
 use super::storage::Store;
 use super::{Event, Instant, Start};
 use crate::discovery::{self, Refusal, Ticket};
+pub use item::content_id;
 use publication::Publication;
+pub(crate) use publication::served_at;
 pub(crate) use rarity::Key;
 use search::Search;
 use std::collections::BTreeMap;
@@ -42,6 +45,8 @@ pub(crate) struct Publishing {
     audits: BTreeMap<Instant, Vec<super::storage::Locator>>,
     /// Records of ours that were looked for and not found.
     pub alarms: u64,
+    /// Owners of words that searches asked.
+    pub asked: u64,
 }
 
 impl Publishing {

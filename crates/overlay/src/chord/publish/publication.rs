@@ -8,6 +8,7 @@ use crate::chord::storage::{Audit, Cause, Draft, Item as Stored, Locator, State,
 use crate::chord::{Context, Event};
 use crate::discovery::{self, Item, Ticket};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 use throng_machine::Instant;
 use throng_wire::chord::{
@@ -41,7 +42,7 @@ impl Store {
         let seq = self.unix_millis(core, cx.now()) / 1_000;
         let mut records = Vec::new();
         records.extend(self.provider(core, (&content, item.info_hash), seq));
-        if let Some(value) = posting_value(item) {
+        if let Some(value) = served_at(core).and_then(|source| posting_value(item, source)) {
             for key in self.publishing.rarity.choose(&terms::index_terms(&item.title)) {
                 records.extend(self.posting(&key, (&content, &value), seq));
             }
@@ -63,9 +64,7 @@ impl Store {
         (content, info_hash): (&[u8; 32], Option<[u8; 20]>),
         seq: u64,
     ) -> Option<(Locator, Box<[u8]>)> {
-        let endpoint = core.endpoint?;
-        let port = core.config.storing.service_port.unwrap_or(endpoint.port());
-        let addresses = [endpoint.with_port(port).socket_addr()];
+        let addresses = [served_at(core)?];
         let mut value = Vec::new();
         let flags = ProviderFlags::COMPLETE;
         Provider { flags, addresses: (&addresses[..]).into(), info_hash }.encode(&mut value).ok()?;
@@ -164,11 +163,14 @@ impl Store {
         self.walk(core, cx);
     }
 
-    /// The owner of a posting said how common its word is.
+    /// The owner of a word's shard 0 said how common it is; owners of its other shards do not know.
     fn learn(&mut self, body: &[u8], said: Said) {
-        if let Ok(Record::Signed(Signed { subject: Subject::Posting { terms, .. }, .. })) =
+        let Ok(record @ Record::Signed(Signed { subject: Subject::Posting { terms, .. }, .. })) =
             Record::decode(body)
-        {
+        else {
+            return;
+        };
+        if record.ring_key() == terms.ring_key(0) {
             self.publishing.rarity.heard(&key_of(terms), said);
         }
     }
@@ -191,7 +193,8 @@ impl Store {
         }
     }
 
-    /// A posting was stored here: perhaps its word needs more shards, or it belongs to another already.
+    /// A posting was stored here: perhaps its word needs more shards, or it belongs to another already, to which it is
+    /// passed on once.
     pub(crate) fn on_posted(&mut self, core: &mut Core, record: &Record<'_>, forwarded: bool, now: Instant) {
         let Record::Signed(signed) = record else { return };
         let Subject::Posting { terms, content, shard_bits } = signed.subject else { return };
@@ -265,6 +268,13 @@ impl Publication {
             cx.emit(Event::Discovery(discovery::Event::Published { ticket, at, of }));
         }
     }
+}
+
+/// Where this host's files are fetched.
+pub(crate) fn served_at(core: &Core) -> Option<SocketAddr> {
+    let endpoint = core.endpoint?;
+    let port = core.config.storing.service_port.unwrap_or(endpoint.port());
+    Some(endpoint.with_port(port).socket_addr())
 }
 
 fn key_of(terms: Terms<'_>) -> Key {

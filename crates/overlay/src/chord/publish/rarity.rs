@@ -6,6 +6,10 @@ use throng_wire::chord::{MAX_SHARD_BITS, Term, Terms};
 
 /// Words and pairs remembered at most.
 const MOST: usize = 8_192;
+/// Postings that a shard of a word which is spread has at least, if nobody said how many.
+const SPREAD: u64 = 256;
+/// Words and pairs an item is published under at most.
+const PLACES: usize = 12;
 
 /// What was last said of a word or pair.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -77,7 +81,10 @@ impl Rarity {
 
     /// Postings in all, as far as known; of a pair at most those of the rarer word.
     fn total(&self, key: &Key) -> u64 {
-        let of = |key: &Key| self.of(key).map_or(0, |said| u64::from(said.count) << said.bits);
+        let of = |key: &Key| {
+            let least = |said: Said| if said.bits > 0 { SPREAD } else { 0 };
+            self.of(key).map_or(0, |said| u64::from(said.count).max(least(said)) << said.bits)
+        };
         match (&key.1, self.of(key)) {
             (Some(second), None) => of(&Key(key.0.clone(), None)).min(of(&Key(second.clone(), None))),
             _ => of(key),
@@ -95,24 +102,54 @@ impl Rarity {
         keys.sort_by_cached_key(|key| (self.total(key), std::cmp::Reverse(length(key)), key.clone()));
     }
 
-    /// Under what to publish: the four rarest words, and the three rarest pairs of them.
+    /// A shard 0 said over how many its word is spread, and that of those in it only some were meant.
+    pub(crate) fn heard_bits(&mut self, key: &Key, bits: u8) {
+        let known = self.of(key).unwrap_or_default();
+        self.heard(key, Said { bits, ..known });
+    }
+
+    /// Under what to publish: each word that can still be found, the rarest first, so that the owner of any word of a
+    /// query knows all that has it; of exhausted words their pairs, the rarest of which stand for them.
     pub(crate) fn choose(&self, words: &[String]) -> Vec<Key> {
+        let (exhausted, mut keys) = self.by_exhaustion(words);
+        let pairs = self.pairs(&exhausted);
+        if keys.is_empty() && pairs.is_empty() {
+            // There is nothing else to be found by: its holders choose fairly whom they keep.
+            keys = exhausted;
+        }
+        keys.extend(pairs);
+        keys.truncate(PLACES);
+        keys
+    }
+
+    /// Whom to ask for all of these words, the most promising first.
+    pub(crate) fn to_ask(&self, words: &[String]) -> Vec<Key> {
+        let (exhausted, mut keys) = self.by_exhaustion(words);
+        if keys.is_empty() {
+            keys.extend(self.pairs(&exhausted));
+        }
+        keys.extend(exhausted);
+        keys
+    }
+
+    /// Exhausted words and the others, each the rarest first.
+    fn by_exhaustion(&self, words: &[String]) -> (Vec<Key>, Vec<Key>) {
         let mut singles: Vec<Key> = words.iter().map(|word| Key(word.clone(), None)).collect();
         self.sort(&mut singles);
-        singles.truncate(4);
+        singles.into_iter().partition(|key| self.is_exhausted(key))
+    }
+
+    /// All pairs of some words, the rarest first.
+    fn pairs(&self, words: &[Key]) -> Vec<Key> {
         let mut pairs = Vec::new();
-        for (index, first) in singles.iter().enumerate() {
-            for second in &singles[index + 1..] {
-                let (low, high) =
-                    (first.0.clone().min(second.0.clone()), first.0.clone().max(second.0.clone()));
+        for (index, Key(first, _)) in words.iter().enumerate() {
+            for Key(second, _) in &words[index + 1..] {
+                let (low, high) = (first.min(second).clone(), first.max(second).clone());
                 pairs.push(Key(low, Some(high)));
             }
         }
         self.sort(&mut pairs);
-        pairs.truncate(3);
-        singles.retain(|key| !self.is_exhausted(key));
-        singles.extend(pairs);
-        singles
+        pairs
     }
 }
 
@@ -129,31 +166,61 @@ mod tests {
     }
 
     #[test]
-    fn at_most_seven_are_chosen_and_the_common_word_is_not_among_them() {
+    fn an_item_lies_under_each_of_its_words_the_rarest_first() {
         let mut rarity = Rarity::default();
-        rarity.heard(&Key("movie".into(), None), said(4_000, 3));
-        let chosen = rarity.choose(&words("movie night of living dead people"));
-        assert_eq!(chosen.len(), 7);
-        assert_eq!(chosen.iter().filter(|key| key.1.is_none()).count(), 4);
-        assert!(chosen.iter().all(|key| key.0 != "movie" && key.1.as_deref() != Some("movie")));
-    }
-
-    #[test]
-    fn an_exhausted_word_stands_in_pairs_only() {
-        let mut rarity = Rarity::default();
-        rarity.heard(&Key("mkv".into(), None), said(4_000, 8));
-        let chosen = rarity.choose(&words("mkv moon"));
-        assert_eq!(chosen, [Key("moon".into(), None), Key("mkv".into(), Some("moon".into()))]);
-    }
-
-    #[test]
-    fn one_word_has_no_pairs_and_pairs_are_in_order() {
-        let rarity = Rarity::default();
-        assert_eq!(rarity.choose(&words("moon")), [Key("moon".into(), None)]);
-        assert!(
-            rarity.choose(&words("b a c")).iter().all(|key| key.1.as_ref().is_none_or(|high| key.0 < *high))
-        );
+        rarity.heard(&Key("movie".into(), None), said(500, 3));
+        let chosen = rarity.choose(&words("movie night living dead people"));
+        assert_eq!(chosen.len(), 5);
+        assert_eq!(chosen.last(), Some(&Key("movie".into(), None)));
+        assert!(chosen.iter().all(|key| key.1.is_none()));
         assert!(rarity.choose(&[]).is_empty());
+    }
+
+    #[test]
+    fn exhausted_words_stand_in_pairs_only_and_are_asked_for_last() {
+        let mut rarity = Rarity::default();
+        let exhausted = ["mkv", "avi", "movie"];
+        exhausted.iter().for_each(|word| rarity.heard(&Key((*word).into(), None), said(4_000, 8)));
+        let pair = |low: &str, high: &str| Key(low.into(), Some(high.into()));
+        assert_eq!(
+            rarity.choose(&words("mkv moon avi")),
+            [Key("moon".into(), None), pair("avi", "mkv")],
+            "by the moon it is found anyway"
+        );
+        assert_eq!(rarity.to_ask(&words("mkv moon avi"))[0], Key("moon".into(), None));
+        assert_eq!(rarity.to_ask(&words("mkv avi"))[0], pair("avi", "mkv"));
+        assert_eq!(rarity.choose(&words("mkv")), [Key("mkv".into(), None)], "or by nothing at all");
+        let many: Vec<String> = (0..12).map(|n| format!("w{n}")).collect();
+        many.iter().for_each(|word| rarity.heard(&Key(word.clone(), None), said(4_000, 8)));
+        assert_eq!(rarity.choose(&many).len(), PLACES);
+    }
+
+    #[test]
+    fn whatever_two_words_of_a_title_are_asked_for_one_of_its_places_is_asked() {
+        let mut rarity = Rarity::default();
+        let title = words("aa bb cc dd ee");
+        for exhausted in 0..32u32 {
+            for (bit, word) in (0..).zip(&title) {
+                let said = if exhausted >> bit & 1 == 1 { said(4_000, 8) } else { said(9, 0) };
+                rarity.heard(&Key(word.clone(), None), said);
+            }
+            let places = rarity.choose(&title);
+            for first in &title {
+                for second in title.iter().filter(|second| *second != first) {
+                    let asked = &rarity.to_ask(&[first.clone(), second.clone()])[0];
+                    assert!(places.contains(asked), "{asked:?} is not among {places:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_known_to_be_spread_is_not_rare() {
+        let mut rarity = Rarity::default();
+        rarity.heard(&Key("moon".into(), None), said(200, 0));
+        rarity.heard_bits(&Key("common".into(), None), 3);
+        assert_eq!(rarity.to_ask(&words("common moon"))[0].0, "moon");
+        assert_eq!(rarity.bits(&Key("common".into(), None)), 3);
     }
 
     #[test]

@@ -1,19 +1,21 @@
-//! Searching (4.6): the whole query to the owner of its rarest word; more shards and other words only while there are
-//! too few hits; then who has each.
+//! Searching (4.6): the whole query to the owner of its rarest word, who knows every item that has them all. A word that
+//! is spread over shards is left for a rarer one; if there is none its other shards are asked while more is wanted.
 
 use super::item::item_of;
 use super::rarity::{Key, Said};
 use super::{refuse, terms};
 use crate::chord::core::Core;
-use crate::chord::storage::{Reader, Reading, Store, Task, Wish, words_of};
-use crate::chord::{Context, Event, Want};
+use crate::chord::storage::{Reading, Store, Task, words_of};
+use crate::chord::{Context, Event};
 use crate::discovery::{self, Item, Query, Refusal, Source, Ticket};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use throng_machine::{Endpoint, Instant};
-use throng_wire::chord::{Posting, Provider, Record, Signed, Subject};
+use throng_wire::chord::{Posting, Record, Signed, Subject};
 
 /// Owners asked at once for one search.
 const AT_ONCE: usize = 8;
+/// Words whose owners are asked at most, before all shards of one are.
+const WORDS: u8 = 3;
 /// Sources told of one item at most.
 const SOURCES: usize = 16;
 
@@ -23,24 +25,120 @@ pub(crate) struct Search {
     words: Vec<String>,
     limit: u32,
     until: Instant,
-    /// Words and shards still to be asked, the most promising first.
-    keys: VecDeque<(Key, u8)>,
-    /// Items seen whose sources are to be asked for.
-    items: VecDeque<([u8; 32], Item)>,
-    seen: BTreeSet<[u8; 32]>,
-    told: BTreeSet<([u8; 32], Endpoint)>,
-    asking: BTreeMap<[u8; 32], Item>,
-    asked_keys: usize,
+    /// Words not asked yet, the most promising first.
+    keys: VecDeque<Key>,
+    /// Words asked.
+    asked: u8,
+    /// Words asked that have more shards, with the number of these as a power of two.
+    spread: Vec<(u8, Key)>,
+    /// A word that is in one place was asked and had nothing.
+    empty: bool,
+    /// Further shards still to be asked.
+    shards: VecDeque<(Key, u8)>,
+    /// No further word need be asked.
+    done: bool,
+    under_way: usize,
+    /// Items told, with the sources told of each.
+    found: BTreeMap<[u8; 32], Vec<Endpoint>>,
+}
+
+/// What a search does next.
+#[derive(PartialEq, Eq, Debug)]
+enum Step {
+    Ask(Key, u8),
+    Wait,
+    End,
 }
 
 impl Search {
+    fn new(words: Vec<String>, keys: VecDeque<Key>, (limit, until): (u32, Instant)) -> Search {
+        Search {
+            words,
+            limit,
+            until,
+            keys,
+            asked: 0,
+            spread: Vec::new(),
+            empty: false,
+            shards: VecDeque::new(),
+            done: false,
+            under_way: 0,
+            found: BTreeMap::new(),
+        }
+    }
+
     /// When it ends at the latest.
     pub(crate) fn until(&self) -> Instant {
         self.until
     }
 
-    fn is_enough(&self) -> bool {
-        self.told.len() as u64 >= u64::from(self.limit)
+    /// Items wanted still.
+    fn wanted(&self) -> u32 {
+        self.limit.saturating_sub(u32::try_from(self.found.len()).unwrap_or(u32::MAX))
+    }
+
+    fn next(&mut self) -> Step {
+        if self.wanted() == 0 {
+            return Step::End;
+        }
+        if self.under_way >= AT_ONCE {
+            return Step::Wait;
+        }
+        if let Some((key, shard)) = self.shards.pop_front() {
+            return Step::Ask(key, shard);
+        }
+        if self.under_way > 0 {
+            return Step::Wait;
+        }
+        if self.done {
+            return Step::End;
+        }
+        if let Some(key) = self.keys.pop_front().filter(|_| self.asked < WORDS) {
+            self.asked += 1;
+            return Step::Ask(key, 0);
+        }
+        self.done = true;
+        if let Some((bits, key)) = self.spread.iter().min() {
+            let all = 1..(1u16 << bits);
+            self.shards.extend(all.filter_map(|shard| Some((key.clone(), u8::try_from(shard).ok()?))));
+        }
+        self.next()
+    }
+
+    /// A word's shard 0 has answered, and has 2^`bits` shards in all.
+    fn on_answer(&mut self, key: Key, bits: u8) {
+        match (bits, self.empty) {
+            // What neither has can only be one of the last words of a very long title.
+            (_, true) => self.done = true,
+            (0, false) if self.found.is_empty() => self.empty = true,
+            (0, false) => self.done = true,
+            _ => self.spread.push((bits, key)),
+        }
+    }
+
+    /// A hit: what it is, and where, unless that was told already.
+    fn take(&mut self, body: &[u8]) -> Option<(Item, Endpoint)> {
+        let record = Record::decode(body).ok()?;
+        let Record::Signed(Signed { subject: Subject::Posting { content, .. }, value: Some(value), .. }) =
+            record
+        else {
+            return None;
+        };
+        let posting = Posting::decode(value).ok()?;
+        let words = words_of(&posting);
+        let source = Endpoint::from(posting.source);
+        if !self.words.iter().all(|word| words.contains(word)) || !source.is_dialable() {
+            return None;
+        }
+        if !self.found.contains_key(content) && self.wanted() == 0 {
+            return None;
+        }
+        let told = self.found.entry(*content).or_default();
+        let new = told.len() < SOURCES && !told.contains(&source);
+        new.then(|| {
+            told.push(source);
+            (item_of(content, &posting), source)
+        })
     }
 }
 
@@ -56,113 +154,64 @@ impl Store {
         if words.is_empty() {
             return refuse(ticket, Refusal::EmptyQuery, cx);
         }
-        let mut keys: Vec<Key> = words.iter().map(|word| Key(word.clone(), None)).collect();
-        self.publishing.rarity.sort(&mut keys);
-        let search = Search {
-            words,
-            limit: query.limit.max(1),
-            until: cx.now() + query.timeout,
-            keys: keys.into_iter().map(|key| (key, 0)).collect(),
-            items: VecDeque::new(),
-            seen: BTreeSet::new(),
-            told: BTreeSet::new(),
-            asking: BTreeMap::new(),
-            asked_keys: 0,
-        };
+        let keys = self.publishing.rarity.to_ask(&words).into();
+        let search = Search::new(words, keys, (query.limit.max(1), cx.now() + query.timeout));
         self.publishing.searches.insert(ticket, search);
         self.search_on(core, ticket, cx);
     }
 
     /// Asks the next owners, as many as may be asked at once; ends the search if there is nothing more to ask.
     fn search_on(&mut self, core: &mut Core, ticket: Ticket, cx: &mut Context<'_>) {
-        loop {
-            let Some(search) = self.publishing.searches.get_mut(&ticket) else { return };
-            if search.is_enough() {
-                return self.finish_search(ticket, cx);
-            }
-            let free = search.asking.len() + search.asked_keys < AT_ONCE;
-            // Sources of what is found come before further words: often they are all that is wanted.
-            if free && let Some((content, item)) = search.items.pop_front() {
-                search.asking.insert(content, item);
-                let wish = Wish::Want(Want::Providers(content));
-                let reading = Reading::new(Reader::Sources(ticket, content), wish);
-                if !self.read(core, reading) {
-                    self.on_sources(core, (ticket, content), None, cx);
+        while let Some(search) = self.publishing.searches.get_mut(&ticket) {
+            match search.next() {
+                Step::End => self.finish_search(ticket, cx),
+                Step::Wait => return,
+                Step::Ask(key, shard) => {
+                    let wanted = search.wanted();
+                    let reading = Reading::of_postings(ticket, (key, shard), &search.words, wanted);
+                    let Some(reading) = reading else { continue };
+                    search.under_way += 1;
+                    self.publishing.asked += 1;
+                    let at = reading.wish.key();
+                    if self.begin(core, at, Task::Get(Box::new(reading))).is_none() {
+                        // Too much is under way already: what was found so far is all there will be.
+                        self.finish_search(ticket, cx);
+                    }
                 }
-                continue;
-            }
-            let quiet = search.asking.is_empty() && search.asked_keys == 0;
-            if quiet && search.keys.is_empty() {
-                return self.finish_search(ticket, cx);
-            }
-            let may_ask = quiet || search.keys.front().is_some_and(|(_, shard)| *shard > 0 && free);
-            if !may_ask {
-                return;
-            }
-            let Some((key, shard)) = search.keys.pop_front() else { return };
-            let Some(at) = key.terms().map(|terms| terms.ring_key(shard)) else { continue };
-            search.asked_keys += 1;
-            let wish = Wish::Postings { key: at, words: search.words.clone(), limit: search.limit };
-            let mut reading = Reading::new(Reader::Search(ticket), wish);
-            reading.word = Some((key, shard));
-            if !self.read(core, reading) {
-                self.on_postings(core, ticket, None, cx);
-                return;
             }
         }
     }
 
-    fn read(&mut self, core: &mut Core, reading: Reading) -> bool {
-        let key = reading.wish.key();
-        self.begin(core, key, Task::Get(Box::new(reading))).is_some()
+    /// Postings have come; returns how many more items the search wants.
+    pub(crate) fn on_hits(&mut self, ticket: Ticket, bodies: Vec<Box<[u8]>>, cx: &mut Context<'_>) -> u32 {
+        let Some(search) = self.publishing.searches.get_mut(&ticket) else { return 0 };
+        for (item, source) in bodies.iter().filter_map(|body| search.take(body)) {
+            let found = discovery::Event::Found { ticket, item, source: Source::Swarm(source) };
+            cx.emit(Event::Discovery(found));
+        }
+        search.wanted()
     }
 
-    /// A word's owner has answered, or nobody did.
+    /// A shard was read as far as was wanted, or nobody answered for it.
     pub(crate) fn on_postings(
         &mut self,
         core: &mut Core,
-        ticket: Ticket,
-        reading: Option<Reading>,
+        (ticket, answered): (Ticket, bool),
+        reading: Reading,
         cx: &mut Context<'_>,
     ) {
         let Some(search) = self.publishing.searches.get_mut(&ticket) else { return };
-        search.asked_keys = search.asked_keys.saturating_sub(1);
-        if let Some(reading) = reading {
-            for (_, body) in reading.found.values() {
-                search.take(body);
+        search.under_way = search.under_way.saturating_sub(1);
+        if let (true, Some((key, 0))) = (answered, reading.word) {
+            let bits = reading.shard_bits;
+            let rarity = &mut self.publishing.rarity;
+            if search.words.len() == 1 {
+                rarity.heard(&key, Said { count: reading.count, bits });
+            } else if bits > 0 {
+                // A count of what has several words says nothing of one of them.
+                rarity.heard_bits(&key, bits);
             }
-            if let Some((key, 0)) = reading.word {
-                let said = Said { count: reading.count, bits: reading.shard_bits };
-                // The other shards of this word before other words.
-                for shard in (1..1u16 << said.bits).rev() {
-                    search.keys.push_front((key.clone(), u8::try_from(shard).unwrap_or(u8::MAX)));
-                }
-                if search.words.len() == 1 {
-                    // A count of what has several words says nothing of one of them.
-                    self.publishing.rarity.heard(&key, said);
-                }
-            }
-        }
-        self.search_on(core, ticket, cx);
-    }
-
-    /// Who has an item is known, or nobody told.
-    pub(crate) fn on_sources(
-        &mut self,
-        core: &mut Core,
-        (ticket, content): (Ticket, [u8; 32]),
-        reading: Option<&Reading>,
-        cx: &mut Context<'_>,
-    ) {
-        let Some(search) = self.publishing.searches.get_mut(&ticket) else { return };
-        let Some(item) = search.asking.remove(&content) else { return };
-        let bodies = reading.iter().flat_map(|reading| reading.found.values());
-        for source in bodies.filter_map(|(_, body)| source_of(body)).take(SOURCES) {
-            if !search.is_enough() && search.told.insert((content, source)) {
-                let source = Source::Swarm(source);
-                let found = discovery::Event::Found { ticket, item: item.clone(), source };
-                cx.emit(Event::Discovery(found));
-            }
+            search.on_answer(key, bits);
         }
         self.search_on(core, ticket, cx);
     }
@@ -175,26 +224,82 @@ impl Store {
     }
 }
 
-impl Search {
-    /// A hit: of each item the first posting that has all words counts.
-    fn take(&mut self, body: &[u8]) {
-        let Ok(Record::Signed(Signed {
-            subject: Subject::Posting { content, .. }, value: Some(value), ..
-        })) = Record::decode(body)
-        else {
-            return;
-        };
-        let Ok(posting) = Posting::decode(value) else { return };
-        let words = words_of(&posting);
-        let has_all = self.words.iter().all(|word| words.contains(word));
-        if has_all && self.seen.len() < 4_096 && self.seen.insert(*content) {
-            self.items.push_back((*content, item_of(content, &posting)));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(word: &str) -> Key {
+        Key(word.into(), None)
+    }
+
+    fn search(words: &[&str]) -> Search {
+        let keys = words.iter().map(|word| key(word)).collect();
+        Search::new(words.iter().map(|word| (*word).into()).collect(), keys, (10, Instant::EPOCH))
+    }
+
+    /// Answers whatever is asked, `bits` by word; returns all that was asked.
+    fn run(search: &mut Search, bits: impl Fn(&str) -> u8, hits: bool) -> Vec<(String, u8)> {
+        let mut asked = Vec::new();
+        let mut open = Vec::new();
+        loop {
+            match search.next() {
+                Step::End => return asked,
+                Step::Ask(key, shard) => {
+                    search.under_way += 1;
+                    assert!(search.under_way <= AT_ONCE);
+                    asked.push((key.0.clone(), shard));
+                    open.push((key, shard));
+                }
+                Step::Wait => {
+                    let (key, shard) = open.pop().expect("it waits for something");
+                    search.under_way -= 1;
+                    if hits {
+                        search.found.entry([shard; 32]).or_default();
+                    }
+                    if shard == 0 {
+                        let bits = bits(&key.0);
+                        search.on_answer(key, bits);
+                    }
+                }
+            }
         }
     }
-}
 
-fn source_of(body: &[u8]) -> Option<Endpoint> {
-    let record = Record::decode(body).ok().filter(|record| !record.is_tombstone())?;
-    let provider = Provider::decode(record.value()).ok()?;
-    provider.addresses.iter().next().map(Endpoint::from).filter(Endpoint::is_dialable)
+    #[test]
+    fn one_owner_is_asked_where_a_word_lies_in_one_place() {
+        assert_eq!(run(&mut search(&["rare", "common"]), |_| 0, true), [("rare".into(), 0)]);
+    }
+
+    #[test]
+    fn a_word_that_is_spread_is_left_for_one_that_is_not() {
+        let bits = |word: &str| if word == "common" { 5 } else { 0 };
+        let asked = run(&mut search(&["common", "rare"]), bits, true);
+        assert_eq!(asked, [("common".into(), 0), ("rare".into(), 0)]);
+    }
+
+    #[test]
+    fn of_words_that_are_all_spread_every_shard_of_the_narrowest_is_asked() {
+        let bits = |word: &str| if word == "wide" { 3 } else { 2 };
+        let mut asked = run(&mut search(&["wide", "narrow"]), bits, false);
+        asked.sort();
+        let mut expected: Vec<_> = (0..4).map(|shard| ("narrow".to_owned(), shard)).collect();
+        expected.push(("wide".into(), 0));
+        assert_eq!(asked, expected);
+        let all = run(&mut search(&["one"]), |_| 8, false);
+        assert_eq!(all.len(), 256);
+    }
+
+    #[test]
+    fn a_search_that_has_enough_asks_nobody_else() {
+        let mut search = search(&["one"]);
+        search.limit = 3;
+        assert!(run(&mut search, |_| 8, true).len() < 3 + AT_ONCE);
+    }
+
+    #[test]
+    fn a_word_that_nothing_has_costs_one_more_and_not_all_shards_of_another() {
+        let bits = |word: &str| if word == "common" { 8 } else { 0 };
+        let asked = run(&mut search(&["typo", "common", "third"]), bits, false);
+        assert_eq!(asked, [("typo".into(), 0), ("common".into(), 0)]);
+    }
 }

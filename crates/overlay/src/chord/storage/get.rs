@@ -3,9 +3,9 @@
 
 use super::Store;
 use super::id::{Locator, Version};
-use super::operation::Task;
+use super::operation::{Operation, Task};
 use super::validity;
-use super::wish::{MOST, Wish, with_get};
+use super::wish::{MOST, PAGE, Wish, with_get};
 use crate::chord::core::Core;
 use crate::chord::node::Node;
 use crate::chord::publish::Key;
@@ -27,10 +27,8 @@ const PATIENCE: (Duration, u8) = (Duration::from_millis(400), 3);
 pub(crate) enum Reader {
     /// The application.
     App(Ticket),
-    /// A search, for postings.
+    /// A search, for postings: it takes them page by page.
     Search(Ticket),
-    /// A search, for who has an item.
-    Sources(Ticket, [u8; 32]),
     /// A publisher that looks whether his record is still there.
     Audit,
 }
@@ -60,6 +58,10 @@ pub(crate) struct Reading {
     waiting: u8,
     answers: u8,
     pages: u8,
+    /// Postings the search wants still; it has enough at 0.
+    wanted: u32,
+    /// Whether a second holder is only asked how many it has, and how many the first had.
+    counting: Option<u32>,
 }
 
 impl Reading {
@@ -79,7 +81,21 @@ impl Reading {
             waiting: 0,
             answers: 0,
             pages: 0,
+            wanted: 0,
+            counting: None,
         }
+    }
+
+    /// A search's read of one shard, of which `wanted` postings are enough.
+    pub(crate) fn of_postings(
+        ticket: Ticket,
+        (word, shard): (Key, u8),
+        words: &[String],
+        wanted: u32,
+    ) -> Option<Reading> {
+        let key = word.terms()?.ring_key(shard);
+        let reading = Reading::new(Reader::Search(ticket), Wish::Postings { key, words: words.to_vec() });
+        Some(Reading { word: Some((word, shard)), wanted, ..reading })
     }
 
     /// Whether replicas have been asked.
@@ -91,10 +107,17 @@ impl Reading {
     fn needed(&self, core: &Core, set: usize) -> u8 {
         let quorum = match &self.wish {
             Wish::Want(Want::Immutable(_)) | Wish::Own(..) => 1,
-            Wish::Want(Want::Providers(_)) | Wish::Postings { .. } => 2,
+            Wish::Want(Want::Providers(_)) => 2,
+            Wish::Postings { .. } => 1 + u8::from(self.wanted > 0 && self.answers > 0),
             Wish::Want(Want::Entry { .. } | Want::Mutable { .. }) => core.config.read_quorum,
         };
         quorum.clamp(1, u8::try_from(set).unwrap_or(u8::MAX).max(1))
+    }
+
+    /// How many postings the next page may have: none where only their number is asked for.
+    fn page(&self) -> u8 {
+        let most = u8::try_from(self.wanted).unwrap_or(u8::MAX).min(PAGE);
+        if self.counting.is_some() { 0 } else { most }
     }
 
     fn is_enough(&self, needed: u8) -> bool {
@@ -137,21 +160,19 @@ impl Store {
         let Some(node) = next else { return };
         reading.asked.insert(node.endpoint);
         reading.waiting += 1;
-        // What cannot have changed is worth asking a second holder for before the first is given up.
-        let hedge = core.rtt(&node).hedge(&core.config).max(Duration::from_millis(50));
-        operation.due = Some(cx.now() + hedge.max(core.rto(&node)));
         self.read_page(core, (number, node, 0), cx);
     }
 
     fn read_page(&mut self, core: &mut Core, (number, node, cursor): (u32, Node, u32), cx: &mut Context<'_>) {
-        let Some(Task::Get(reading)) = self.operations.get(&number).map(|operation| &operation.task) else {
-            return;
-        };
-        let (wish, seed) = (reading.wish.clone(), reading.seed);
+        let Some(operation) = self.operations.get_mut(&number) else { return };
+        // What cannot have changed is worth asking a second holder for before the first is given up.
+        let hedge = core.rtt(&node).hedge(&core.config).max(Duration::from_millis(50));
+        operation.due = Some(cx.now() + hedge.max(core.rto(&node)));
+        let Task::Get(reading) = &operation.task else { return };
+        let (wish, ask) = (reading.wish.clone(), (cursor, reading.seed, reading.page()));
         let patience = (PATIENCE.0.min(core.rto(&node) * 2), PATIENCE.1);
-        let sent = with_get(&wish, (cursor, seed), |get| {
-            self.ask(core, (number, node), patience, (&Message::Get(*get), cx))
-        });
+        let sent =
+            with_get(&wish, ask, |get| self.ask(core, (number, node), patience, (&Message::Get(*get), cx)));
         if !sent {
             self.read_failed(core, (number, &node), cx);
         }
@@ -176,6 +197,9 @@ impl Store {
         if let Some(large) = got.large.iter().next().filter(|_| reading.found.is_empty()) {
             return self.fetch_large(core, (number, *from), &large, cx);
         }
+        if let Reader::Search(ticket) = reading.reader {
+            return self.on_page(core, (number, from, ticket), (got, bad == 0), cx);
+        }
         let limit = reading.wish.limit();
         let more = got.next.filter(|_| reading.pages < PAGES && reading.found.len() < limit && bad == 0);
         if let Some(cursor) = more {
@@ -184,6 +208,35 @@ impl Store {
         }
         reading.waiting = reading.waiting.saturating_sub(1);
         reading.answers += 1;
+        self.conclude_read(core, number, cx);
+    }
+
+    /// A page of postings: the search takes them, and the next is asked for while it wants more. Who holds fewer than
+    /// another by a fifth has lost some or hides them (4.4): that other is read too.
+    fn on_page(
+        &mut self,
+        core: &mut Core,
+        (number, from, ticket): (u32, &Node, Ticket),
+        (got, good): (&Got<'_>, bool),
+        cx: &mut Context<'_>,
+    ) {
+        let found = self.operations.get_mut(&number).and_then(Operation::reading).map(Reading::hand_over);
+        let wanted = self.on_hits(ticket, found.unwrap_or_default(), cx);
+        let Some(reading) = self.operations.get_mut(&number).and_then(Operation::reading) else { return };
+        reading.wanted = wanted;
+        let next = match reading.counting {
+            Some(before) if u64::from(got.count) * 5 > u64::from(before) * 6 => Some(0),
+            Some(_) => None,
+            // Who has more to tell has told something.
+            None => got.next.filter(|_| good && !got.records.is_empty()),
+        };
+        if let Some(cursor) = next.filter(|_| wanted > 0) {
+            reading.counting = None;
+            return self.read_page(core, (number, *from, cursor), cx);
+        }
+        reading.waiting = reading.waiting.saturating_sub(1);
+        reading.answers += 1;
+        reading.counting = Some(reading.count);
         self.conclude_read(core, number, cx);
     }
 
@@ -239,7 +292,8 @@ impl Store {
             return self.read_next(core, number, cx);
         }
         // Nothing found with few to ask: perhaps the ring was changing; once more.
-        if reading.found.is_empty() && reading.answers < needed && attempts < 2 {
+        let nothing = reading.found.is_empty() && reading.pages == 0;
+        if nothing && reading.answers < needed && attempts < 2 {
             return self.again(core, number, Failure::Unanswered, cx);
         }
         self.read_done(core, number, cx);
@@ -254,10 +308,7 @@ impl Store {
             Reader::App(ticket) => {
                 cx.emit(Event::Got { ticket, values: values(&reading), hops: u32::from(hops) });
             }
-            Reader::Search(ticket) => self.on_postings(core, ticket, Some(*reading), cx),
-            Reader::Sources(ticket, content) => {
-                self.on_sources(core, (ticket, content), Some(&reading), cx);
-            }
+            Reader::Search(ticket) => self.on_postings(core, (ticket, true), *reading, cx),
             Reader::Audit => self.on_audited(core, Audit::of(&reading), cx),
         }
         self.walk(core, cx);
@@ -273,8 +324,7 @@ impl Store {
     ) {
         match reading.reader {
             Reader::App(ticket) => cx.emit(Event::Failed { ticket, failure }),
-            Reader::Search(ticket) => self.on_postings(core, ticket, None, cx),
-            Reader::Sources(ticket, content) => self.on_sources(core, (ticket, content), None, cx),
+            Reader::Search(ticket) => self.on_postings(core, (ticket, false), reading, cx),
             // Nobody answered: that says nothing of the record.
             Reader::Audit => {}
         }
@@ -322,6 +372,13 @@ impl Store {
 }
 
 impl Reading {
+    /// What a search is handed; a read of a million postings keeps none of them.
+    fn hand_over(&mut self) -> Vec<Box<[u8]>> {
+        self.pages = self.pages.saturating_add(1);
+        self.versions.clear();
+        std::mem::take(&mut self.found).into_values().map(|(_, body)| body).collect()
+    }
+
     /// Takes what an answer holds; returns how many records were not what they say.
     fn take(&mut self, from: &Node, got: &Got<'_>) -> u32 {
         let mut had = BTreeMap::new();

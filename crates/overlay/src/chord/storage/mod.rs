@@ -49,12 +49,11 @@ use super::node::Node;
 use super::notice::Notice;
 use super::{Command, Context, Instant};
 use crate::chord::violation::Violation;
-pub(crate) use get::{Audit, Reader, Reading};
+pub(crate) use get::{Audit, Reading};
 pub(crate) use id::Locator;
 pub(crate) use operation::Task;
 pub(crate) use sign::Draft;
 pub(crate) use validity::words_of;
-pub(crate) use wish::Wish;
 pub(crate) use writing::{Cause, Item, State, Writing};
 
 use std::collections::BTreeMap;

@@ -12,13 +12,14 @@ use super::validity;
 use super::wish::Wish;
 use super::writing::{Cause, Item, State, Writing};
 use crate::chord::core::Core;
+use crate::chord::publish::served_at;
 use crate::chord::{Context, Event, Failure, Instant, Put, Want};
 use crate::discovery::Ticket;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use throng_wire::chord::{
-    Kind, MAX_IMMUTABLE, MAX_NAME, MAX_SALT, MAX_TTL, MAX_VALUE, Outcome, PutResult, Record, RingId, Signed,
-    Subject, immutable_hash, immutable_key,
+    Kind, MAX_IMMUTABLE, MAX_NAME, MAX_SALT, MAX_TTL, MAX_VALUE, Outcome, Posting, Provider, PutResult,
+    Record, RingId, Signed, Subject, immutable_hash, immutable_key,
 };
 
 /// Seconds the values of entries live at least.
@@ -31,6 +32,8 @@ const TOGETHER: Duration = Duration::from_secs(60);
 const BATCH: usize = 64;
 /// What could not be renewed is tried again after this.
 const RETRY: Duration = Duration::from_secs(60);
+/// ... and at the latest after this, whatever a holder says.
+const LONGEST_RETRY: Duration = Duration::from_secs(3_600);
 
 /// A record of ours.
 #[derive(Clone, Debug)]
@@ -271,7 +274,7 @@ impl Store {
             .map(|(id, _)| *id)
             .take(BATCH)
             .collect();
-        let mut items = Vec::new();
+        let (mut items, mut ids) = (Vec::new(), Vec::new());
         for id in due {
             let renewed = self.renewed_body(core, &id, now);
             let Some(mut alive) = self.own.records.remove(&id) else { continue };
@@ -284,12 +287,12 @@ impl Store {
             (alive.body, alive.under_way) = (body.clone(), true);
             self.own.records.insert(there, alive);
             items.push((key, body));
+            ids.push(there);
         }
         self.own.look_ahead();
         let Some((key, _)) = items.first() else { return };
         let key = *key;
         let writing = Writing::new(Cause::Renewal, items, None).renewing();
-        let ids: Vec<RingId> = writing.items.iter().map(|item| item.key).collect();
         if self.begin(core, key, Task::Put(Box::new(writing))).is_none() {
             self.postpone(&ids, now + RETRY);
         }
@@ -308,14 +311,17 @@ impl Store {
         if let Subject::Posting { shard_bits, .. } = &mut subject {
             *shard_bits = now_bits;
         }
-        self.sign(&Draft { subject, seq, ttl, value })
+        let value = value.map(|value| readdressed(core, id.kind(), value).unwrap_or_else(|| value.to_vec()));
+        self.sign(&Draft { subject, seq, ttl, value: value.as_deref() })
     }
 
-    fn postpone(&mut self, keys: &[RingId], until: Instant) {
-        for (_, alive) in self.own.records.iter_mut().filter(|(id, _)| keys.contains(&id.key)) {
-            (alive.under_way, alive.renew_at) = (false, until);
+    fn postpone(&mut self, ids: &[Locator], until: Instant) {
+        for id in ids {
+            if let Some(alive) = self.own.records.get_mut(id) {
+                (alive.under_way, alive.renew_at) = (false, until);
+                self.own.due_at(until);
+            }
         }
-        self.own.due_at(until);
     }
 
     /// Records of our own were stored, or not.
@@ -337,7 +343,11 @@ impl Store {
                 }
                 // Somebody else, with our key, wrote something newer: it is no longer ours to keep alive.
                 State::Refused(PutResult { outcome: Outcome::Conflict { .. }, .. }) => self.own.forget(&id),
-                State::Refused(_) | State::Open(_) => self.postpone(&[item.key], cx.now() + RETRY),
+                State::Refused(PutResult { outcome: Outcome::Refused { retry_after, .. }, .. }) => {
+                    let wait = RETRY.max(Duration::from_secs(retry_after.into()).min(LONGEST_RETRY));
+                    self.postpone(&[id], cx.now() + wait);
+                }
+                State::Refused(_) | State::Open(_) => self.postpone(&[id], cx.now() + RETRY),
             }
             self.on_own_put(core, &id, item, cx);
         }
@@ -375,6 +385,20 @@ impl Store {
                 alive.renew_at + Duration::from_secs(u64::from(super::writing::life(&record)) / 4);
         }
     }
+}
+
+/// The value of a provider or posting of ours with the address we have now, if it has another.
+fn readdressed(core: &Core, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
+    let source = served_at(core)?;
+    let mut changed = Vec::new();
+    if kind == Kind::Posting {
+        Posting { source, ..Posting::decode(value).ok()? }.encode(&mut changed).ok()?;
+    } else {
+        let addresses = [source];
+        let provider = Provider { addresses: (&addresses[..]).into(), ..Provider::decode(value).ok()? };
+        provider.encode(&mut changed).ok()?;
+    }
+    Some(changed)
 }
 
 fn make_immutable(value: &[u8]) -> Option<(RingId, Box<[u8]>)> {

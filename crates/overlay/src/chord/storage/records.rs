@@ -15,6 +15,9 @@ use throng_wire::chord::{Kind, Limit, RingId};
 
 /// A version that is gone is remembered for this, so that it is not rolled back; 24 h.
 const REMEMBERED: Duration = Duration::from_secs(86_400);
+/// Up to this part of what a shard may hold one publisher may have as much of it as comes: more than the eighth at which
+/// its word is spread.
+const ROOMY: u64 = 4;
 /// Sweeps lie at least this far apart.
 const SWEEP: Duration = Duration::from_secs(30);
 /// Versions remembered at most; the one forgotten first is the one remembered longest.
@@ -326,7 +329,9 @@ impl Records {
             rivals.push(Rival { id: *other, account, network, content, expires, foreign });
         }
         let own = rivals.iter().filter(|rival| rival.account == candidate.account).count();
-        if id.kind() == Kind::Posting && own >= quotas.postings_per_publisher as usize {
+        // Where there is room a large share may have it; whoever has most makes room when others come.
+        let crowded = rivals.len() as u64 * ROOMY >= u64::from(most);
+        if id.kind() == Kind::Posting && crowded && own >= quotas.postings_per_publisher as usize {
             return Err(Refused::Limit(Met::of(Limit::Publisher)));
         }
         if rivals.len() < most as usize {

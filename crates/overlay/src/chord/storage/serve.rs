@@ -8,6 +8,7 @@ use super::{Call, Store};
 use crate::chord::Context;
 use crate::chord::core::{Core, Received};
 use crate::chord::rpc::Purpose;
+use std::collections::BTreeMap;
 use throng_machine::Instant;
 use throng_wire::chord::{
     Busy, Claim, Datagram, Get, Got, Held, Kind, List, MAX_PAYLOAD, Message, PostingFilter, Record, RingId,
@@ -20,6 +21,8 @@ const OVERHEAD: usize = 64;
 pub(crate) const INLINE: usize = MAX_PAYLOAD - 100;
 /// Records of one answer at most, whatever is asked for.
 const MOST: u8 = 50;
+/// Postings of one item told at most, each of another publisher.
+const COPIES: u8 = 4;
 /// An answer to an address not proved is at most this many times the request.
 const FACTOR: usize = 3;
 /// Reads passed to the holder before us at most at once.
@@ -214,14 +217,23 @@ fn sample<'a>(all: impl Iterator<Item = (&'a Locator, &'a Stored)>, seed: u32) -
     found
 }
 
-/// The newest posting of each item, newest first; what several publish stands at the place of its newest.
+/// The newest posting of each item, newest first; then the second newest of each, and so on: what is wanted first is as
+/// many items as can be, and then more places to get them from.
 fn distinct<'a>(all: impl Iterator<Item = (&'a Locator, &'a Stored)>) -> Vec<Locator> {
     let mut found: Vec<_> =
         all.map(|(id, stored)| (std::cmp::Reverse(stored.version), *id, stored.content)).collect();
     found.sort_unstable();
-    let mut seen = std::collections::BTreeSet::new();
-    found.retain(|(_, _, content)| seen.insert(*content));
-    found.into_iter().map(|(_, id, _)| id).collect()
+    let mut copies = BTreeMap::<u64, u8>::new();
+    let mut ranked: Vec<(u8, Locator)> = Vec::with_capacity(found.len());
+    for (_, id, content) in found {
+        let copy = copies.entry(content).or_default();
+        if *copy < COPIES {
+            ranked.push((*copy, id));
+            *copy += 1;
+        }
+    }
+    ranked.sort_by_key(|(copy, _)| *copy);
+    ranked.into_iter().map(|(_, id)| id).collect()
 }
 
 /// Whether a posting has all words asked for, and the size and medium.

@@ -26,6 +26,8 @@ pub struct StoreStatus {
     pub disk_failures: u64,
     /// Records of our own that were looked for elsewhere and not found.
     pub audit_alarms: u64,
+    /// Owners of words that searches of ours asked.
+    pub words_asked: u64,
 }
 
 impl Store {
@@ -42,6 +44,7 @@ impl Store {
             deleted: self.deleted,
             disk_failures: self.disk.failed,
             audit_alarms: self.publishing.alarms,
+            words_asked: self.publishing.asked,
         }
     }
 }

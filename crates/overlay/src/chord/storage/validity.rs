@@ -31,7 +31,7 @@ pub(crate) enum Invalid {
     Signature,
     /// A posting under a word that its title and tags do not have.
     Terms,
-    /// A provider at an address that is not the packet's.
+    /// A provider or posting that names an address that is not the packet's.
     Source,
     /// It cannot be encoded.
     Form,
@@ -68,11 +68,21 @@ pub(crate) fn words_of(posting: &Posting<'_>) -> Vec<String> {
     words
 }
 
-/// Checks that a provider put from `source` announces that address first, unless a relay speaks for it.
+/// Checks that a provider put from `source` announces that address first, unless a relay speaks for it, and that a
+/// posting names it.
 pub(crate) fn check_source(record: &Record<'_>, source: Endpoint) -> Result<(), Invalid> {
-    let Record::Signed(Signed { subject: Subject::Provider { .. }, value: Some(value), .. }) = record else {
-        return Ok(());
-    };
+    let Record::Signed(Signed { subject, value: Some(value), .. }) = record else { return Ok(()) };
+    match subject {
+        Subject::Provider { .. } => check_provider(value, source),
+        Subject::Posting { .. } => {
+            let named = Posting::decode(value).map_err(|_| Invalid::Form)?.source;
+            if Endpoint::from(named).ip() == source.ip() { Ok(()) } else { Err(Invalid::Source) }
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_provider(value: &[u8], source: Endpoint) -> Result<(), Invalid> {
     let provider = Provider::decode(value).map_err(|_| Invalid::Form)?;
     let first = provider.addresses.iter().next();
     let right = first.is_some_and(|address| Endpoint::from(address).ip() == source.ip());

@@ -23,8 +23,6 @@ pub(crate) enum Wish {
         key: RingId,
         /// The words.
         words: Vec<String>,
-        /// Enough.
-        limit: u32,
     },
     /// One record of our own.
     Own(Locator, [u8; 32]),
@@ -72,15 +70,21 @@ impl Wish {
 impl Wish {
     pub(super) fn limit(&self) -> usize {
         match self {
-            Wish::Postings { limit, .. } => usize::try_from(*limit).unwrap_or(MOST).min(MOST),
             Wish::Want(Want::Providers(_)) => usize::from(SAMPLE),
             _ => MOST,
         }
     }
 }
 
-/// Makes the request and hands it on: it borrows from what is made on the way.
-pub(super) fn with_get<T>(wish: &Wish, (cursor, seed): (u32, u32), then: impl FnOnce(&Get<'_>) -> T) -> T {
+/// Postings of one answer.
+pub(super) const PAGE: u8 = 50;
+
+/// Makes the request and hands it on: it borrows from what is made on the way. `page` is the most postings wanted.
+pub(super) fn with_get<T>(
+    wish: &Wish,
+    (cursor, seed, page): (u32, u32, u8),
+    then: impl FnOnce(&Get<'_>) -> T,
+) -> T {
     let mut get = Get {
         key: wish.key(),
         kinds: KindSet::of(&[wish.kind()]),
@@ -110,7 +114,7 @@ pub(super) fn with_get<T>(wish: &Wish, (cursor, seed): (u32, u32), then: impl Fn
                 max_size: u64::MAX,
                 medium: 0,
             });
-            get.limit = 50;
+            get.limit = page;
             then(&get)
         }
         Wish::Want(_) => then(&get),

@@ -6,6 +6,7 @@ use super::id::Locator;
 use super::placement;
 use super::quota::Network;
 use super::records::{Clock, Kept, Refused};
+use super::shards;
 use super::validity::{self, Invalid};
 use super::{Call, Store};
 use crate::chord::core::{Core, Received};
@@ -14,8 +15,8 @@ use crate::chord::violation::Violation;
 use crate::chord::{Context, Instant};
 use throng_machine::StreamId;
 use throng_wire::chord::{
-    Busy, Held, Limit, Message, NotMine, Outcome, Put, PutAck, PutFlags, PutResult, Record, Refresh,
-    RefreshItem, Replicate, Signed,
+    Busy, Held, IdRule, Kind, Limit, Message, NotMine, Outcome, Put, PutAck, PutFlags, PutResult, Record,
+    Refresh, RefreshItem, Replicate, Signed,
 };
 
 /// Writes under way at once; more are refused.
@@ -164,11 +165,13 @@ impl Store {
         cx: &mut Context<'_>,
     ) {
         let from = asker.received();
+        // Copies are marked as the original is.
+        let records: Vec<_> = records.iter().map(|held| held.map(|held| self.marked(held))).collect();
         let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
         let admitted = core.endpoint == Some(from.from.endpoint)
             || self.puts.admit(from.from.endpoint, count, core.config.storing.puts, cx.now());
         let mut slots = Vec::with_capacity(records.len());
-        for held in records {
+        for held in &records {
             slots.push(match held {
                 Some(held) if admitted => self.take_put(core, &from, held, how, cx.now()),
                 Some(_) => Slot::refused(Limit::Rate, 1),
@@ -182,7 +185,12 @@ impl Store {
         if how.flags.has(PutFlags::LOCAL) || slots.iter().all(|slot| slot.id.is_none()) {
             return self.finish_local(core, asker, &slots, cx);
         }
-        self.replicate(core, at, (asker, slots, records), cx);
+        self.replicate(core, at, (asker, slots, &records), cx);
+    }
+
+    fn marked<'a>(&self, held: Held<'a>) -> Held<'a> {
+        let bits = self.shard_bits(held.record.ring_key());
+        Held { record: shards::marked(&held.record, bits).unwrap_or(held.record), ..held }
     }
 
     /// Answers without copying: nothing was taken, or the client writes to the others himself.
@@ -336,7 +344,10 @@ impl Store {
             return Slot { outcome: Outcome::NotMine, id: None, about: None };
         }
         let source = from.from.endpoint;
-        if core.config.id_rule == throng_wire::chord::IdRule::Prefix
+        // Who passes a posting on has checked whose it is, and is not its publisher.
+        let passed_on = how.flags.has(PutFlags::FORWARDED) && held.record.kind() == Kind::Posting;
+        if core.config.id_rule == IdRule::Prefix
+            && !passed_on
             && validity::check_source(&held.record, source).is_err()
         {
             core.blame(Violation::BadRecord);

@@ -107,6 +107,14 @@ impl Writing {
 }
 
 impl Operation {
+    /// The reading, if that is the task.
+    pub(crate) fn reading(&mut self) -> Option<&mut super::get::Reading> {
+        match &mut self.task {
+            Task::Get(reading) => Some(reading),
+            _ => None,
+        }
+    }
+
     /// The writing, if that is the task.
     pub(crate) fn writing(&mut self) -> Option<&mut Writing> {
         match &mut self.task {

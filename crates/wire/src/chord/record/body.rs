@@ -70,6 +70,8 @@ pub struct Posting<'a> {
     pub medium: u8,
     /// What it can be fetched by.
     pub hashes: Hashes,
+    /// Where its publisher is reached: the packet's source, but for the port.
+    pub source: SocketAddr,
 }
 
 impl<'a> Posting<'a> {
@@ -85,6 +87,7 @@ impl<'a> Posting<'a> {
             size: Wire::read(&mut rest)?,
             medium: Wire::read(&mut rest)?,
             hashes: Hashes::read(&mut rest)?,
+            source: Wire::read(&mut rest)?,
         };
         posting.check()?;
         if rest.is_empty() { Ok(posting) } else { Err(Error::Trailing) }
@@ -103,7 +106,7 @@ impl<'a> Posting<'a> {
         self.size.write(out)?;
         self.medium.write(out)?;
         self.hashes.write(out);
-        Ok(())
+        self.source.write(out)
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -159,6 +159,7 @@ impl Material {
                 tiger: self.maybe([10; 24]),
                 ft_hash: self.maybe([11; 20]),
             },
+            source: if self.flag { v4(9).address } else { v6(9).address },
         }
         .encode(&mut out)
         .unwrap();

@@ -169,17 +169,19 @@ fn an_immutable_and_a_tombstone_are_laid_out_as_documented() {
 fn a_posting_and_a_provider_are_laid_out_as_documented() {
     let mut value = Vec::new();
     let hashes = Hashes { info_hash_v2: Some([6; 32]), sha1: Some([7; 20]), ..Hashes::default() };
-    let posting = Posting { title: "A b", tags: "x\ny", size: 5, medium: 2, hashes };
+    let source = v4(1).address;
+    let posting = Posting { title: "A b", tags: "x\ny", size: 5, medium: 2, hashes, source };
     posting.encode(&mut value).unwrap();
     let expected = format!(
         "0003 bytes of the title\n412062 title\n03 bytes of the tags\n780a79 tags\n0000000000000005 size
-02 medium\n06 a v2 info-hash and a SHA-1\n{} the one\n{} the other",
+02 medium\n06 a v2 info-hash and a SHA-1\n{} the one\n{} the other
+04 family of its publisher\nc0000201 ip\n1ae1 port",
         "06".repeat(32),
         "07".repeat(20)
     );
     assert_eq!(value, hex(&expected));
     assert_eq!(Posting::decode(&value), Ok(posting));
-    let bits = value.len() - 53;
+    let bits = value.len() - 60;
     assert_eq!(value[bits], 6);
     value[bits] = 0x26;
     assert_eq!(Posting::decode(&value), Err(Error::Value), "a hash that does not exist");
@@ -249,7 +251,8 @@ fn values_of_providers_and_postings_must_be_whole_and_in_form() {
     assert_eq!(fails(provider(&[0, 9])), Error::TooMany);
     assert_eq!(fails(provider(&[0; 201])), Error::TooLarge);
     let title = "t".repeat(440);
-    let posting = Posting { title: &title, tags: "", size: 0, medium: 0, hashes: Hashes::default() };
+    let (hashes, source) = (Hashes::default(), v4(1).address);
+    let posting = Posting { title: &title, tags: "", size: 0, medium: 0, hashes, source };
     let mut out = vec![9];
     assert_eq!(posting.encode(&mut out), Err(Error::TooLarge));
     let many = ["t"; 13].join("\n");
@@ -262,7 +265,9 @@ fn values_of_providers_and_postings_must_be_whole_and_in_form() {
     }
     assert_eq!(out, [9], "what fails leaves nothing behind");
     assert_eq!(
-        Posting::decode(&hex("0001 bytes\nff no text\n00 tags\n0000000000000000 size\n0000 rest")),
+        Posting::decode(&hex(
+            "0001 bytes\nff no text\n00 tags\n0000000000000000 size\n0000 medium, no hashes\n04c00002011ae1 publisher"
+        )),
         Err(Error::Name)
     );
 }
@@ -295,10 +300,9 @@ fn whatever_is_small_by_kind_is_inline() {
     let terms = ["a".repeat(40), "b".repeat(40)];
     let pair = Terms::pair(term(&terms[0]), term(&terms[1])).unwrap();
     let mut posting = Vec::new();
-    let title = "t".repeat(MAX_POSTING - 14);
-    Posting { title: &title, tags: "", size: 0, medium: 0, hashes: Hashes::default() }
-        .encode(&mut posting)
-        .unwrap();
+    let title = "t".repeat(MAX_POSTING - 21);
+    let (hashes, source) = (Hashes::default(), v4(1).address);
+    Posting { title: &title, tags: "", size: 0, medium: 0, hashes, source }.encode(&mut posting).unwrap();
     assert_eq!(posting.len(), MAX_POSTING - 1);
     let posting = signed(Subject::Posting { terms: pair, content: &CONTENT, shard_bits: 8 }, Some(&posting));
     let named = entry(&[1; 28], &[2; MAX_VALUE]);

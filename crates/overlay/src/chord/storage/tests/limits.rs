@@ -169,6 +169,19 @@ fn a_publisher_has_so_many_postings_at_a_word_and_no_more() {
     assert!(matches!(results[40], Err(Refused::Limit(_))));
 }
 
+#[test]
+fn where_there_is_room_a_large_publisher_has_it_and_makes_room_for_others() {
+    let mut records = Records::default();
+    let quotas = Quotas { postings_per_publisher: 4, ..shard_quotas() };
+    let kept = (0..100).filter(|file| records.offer(posting(1, *file, 1), None, clock(0), &quotas).is_ok());
+    assert_eq!(kept.count(), 25, "a quarter of the shard");
+    for who in 2..202u8 {
+        let _ = records.offer(posting(who, 1_000 + u64::from(who), 2), None, clock(0), &quotas);
+    }
+    let left = (0..100).filter(|file| records.find(&posting(1, *file, 1).id, clock(0).now).is_some());
+    assert!(left.count() <= 1, "of a full shard nobody has more than another");
+}
+
 proptest! {
     #[test]
     fn the_counters_are_those_of_the_records_present(

@@ -11,7 +11,8 @@ fn sign(subject: Subject<'_>, value: Option<&[u8]>) -> Box<[u8]> {
 
 fn posting(title: &str) -> Vec<u8> {
     let mut value = Vec::new();
-    let posting = Posting { title, tags: "", size: 1, medium: 0, hashes: Hashes::default() };
+    let source = ([192, 0, 2, 1], 4_000).into();
+    let posting = Posting { title, tags: "", size: 1, medium: 0, hashes: Hashes::default(), source };
     posting.encode(&mut value).unwrap();
     value
 }
@@ -59,7 +60,7 @@ fn a_posting_lies_only_under_words_it_has() {
 }
 
 #[test]
-fn a_provider_announces_its_own_address_only() {
+fn a_provider_and_a_posting_name_their_own_address_only() {
     let (home, victim) = (Endpoint::v4([192, 0, 2, 1], 4_000), Endpoint::v4([192, 0, 2, 9], 4_000));
     let mut value = Vec::new();
     let addresses = [home.socket_addr()];
@@ -67,6 +68,12 @@ fn a_provider_announces_its_own_address_only() {
         Provider { flags: ProviderFlags::COMPLETE, addresses: (&addresses[..]).into(), info_hash: None };
     provider.encode(&mut value).unwrap();
     let body = sign(Subject::Provider { content: &[1; 32] }, Some(&value));
+    let record = Record::decode(&body).unwrap();
+    assert_eq!(check_source(&record, home.with_port(9)), Ok(()));
+    assert_eq!(check_source(&record, victim), Err(Invalid::Source));
+    let terms = Terms::one(Term::new("moon").unwrap());
+    let under = Subject::Posting { terms, content: &[1; 32], shard_bits: 0 };
+    let body = sign(under, Some(&posting("Moon")));
     let record = Record::decode(&body).unwrap();
     assert_eq!(check_source(&record, home.with_port(9)), Ok(()));
     assert_eq!(check_source(&record, victim), Err(Invalid::Source));
