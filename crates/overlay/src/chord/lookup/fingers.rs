@@ -140,13 +140,27 @@ impl Fingers {
         key: RingId,
         admit: impl Fn(&Entry) -> bool,
     ) -> Option<&Entry> {
+        self.closest_warm_before((me, key), admit, |_| true)
+    }
+
+    /// The same of fingers, and of stand-ins that are `warm`; of others only if there is none. Fingers are pinged every
+    /// 25 s, stand-ins are not: a lookup passed to the closest of all would often end at one long dead.
+    pub(crate) fn closest_warm_before(
+        &self,
+        (me, key): (RingId, RingId),
+        admit: impl Fn(&Entry) -> bool,
+        warm: impl Fn(&Entry) -> bool,
+    ) -> Option<&Entry> {
         // The whole ring but `me` lies before `me`.
         let span = dist(me, key);
         let end = match span {
             RingId::MIN => self.entries.len(),
             _ => self.entries.partition_point(|finger| dist(me, finger.entry.node.id) < span),
         };
-        self.entries[..end].iter().rev().map(|finger| &finger.entry).find(|entry| admit(entry))
+        let before = || self.entries[..end].iter().rev().filter(|finger| admit(&finger.entry));
+        let warm = |finger: &&Finger| finger.primary || warm(&finger.entry);
+        let finger = before().find(warm).or_else(|| before().next());
+        finger.map(|finger| &finger.entry)
     }
 
     /// A node proved its address by answering, `sample` after it was asked, or by a token; it enters the table if

@@ -87,6 +87,7 @@ impl Passing {
             from: self.from.map(|node| node.id),
             tried: &self.tried,
             desperate: self.pauses >= DESPERATE,
+            warm: None,
         }
     }
 }
@@ -172,13 +173,14 @@ impl Lookups {
         let passing = &mut self.passing[at];
         passing.resume_at = None;
         let now = cx.now();
+        let warm = Some((core.config.timers.finger_ping, now));
         self.doubts.retain(|(_, until)| *until > now);
         let step = match passing.via {
             Some(via) => Step::Toward(via),
             None => {
                 let doubted = self.doubts.iter().map(|(node, _)| *node);
                 let tried: Vec<Node> = passing.tried.iter().copied().chain(doubted).collect();
-                self.table.route(core, passing.at, &Quest { tried: &tried, ..passing.quest() })
+                self.table.route(core, passing.at, &Quest { tried: &tried, warm, ..passing.quest() })
             }
         };
         let (to, direct, back) = match step {
@@ -308,8 +310,9 @@ impl Lookups {
         for desperate in [false, true] {
             while next.len() < MOST_NEXT && (next.is_empty() || !desperate) {
                 let direct = look.flags.has(LookFlags::DIRECT);
-                let quest =
-                    Quest { key: look.key, direct, back: look.back, from: None, tried: &next, desperate };
+                let (key, back) = (look.key, look.back);
+                let warm = Some((core.config.timers.finger_ping, cx.now()));
+                let quest = Quest { key, direct, back, from: None, tried: &next, desperate, warm };
                 match self.table.route(core, from.at, &quest) {
                     Step::Mine(owner) => return self.show(core, owner, (from, look), cx),
                     Step::Direct(node) | Step::Back(node) | Step::Toward(node) => next.push(node),

@@ -6,6 +6,8 @@
 
 use super::super::node::{Entry, Health, Node};
 use super::fingers::Fingers;
+use std::time::Duration;
+use throng_machine::Instant;
 use throng_wire::chord::{Claim, RingId, btw, dist, own};
 
 /// What one virtual node knows that matters for a key.
@@ -48,6 +50,8 @@ pub(crate) struct Quest<'a> {
     pub tried: &'a [Node],
     /// Nobody else was any help: suspects are asked too, in case they live.
     pub desperate: bool,
+    /// Stand-ins of fingers are asked if they were heard within that time before that moment; all if it is not said.
+    pub warm: Option<(Duration, Instant)>,
 }
 
 /// Where a lookup goes.
@@ -153,7 +157,8 @@ fn closest_before(place: &Place<'_>, quest: &Quest<'_>) -> Option<Node> {
     let (me, key) = (place.node.id, quest.key);
     let open = |entry: &Entry| is_open(entry, quest);
     let listed = place.list.iter().rev().find(|entry| btw(me, entry.node.id, key) && open(entry));
-    let finger = place.fingers.closest_before(me, key, open);
+    let warm = |entry: &Entry| quest.warm.is_none_or(|(span, now)| entry.heard.within(span, now));
+    let finger = place.fingers.closest_warm_before((me, key), open, warm);
     [listed, finger].into_iter().flatten().map(|entry| entry.node).min_by_key(|node| dist(node.id, key))
 }
 

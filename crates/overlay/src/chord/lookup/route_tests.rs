@@ -4,7 +4,7 @@ use super::*;
 use throng_machine::SplitMix64;
 
 fn quest(key: RingId) -> Quest<'static> {
-    Quest { key, direct: false, back: 0, from: None, tried: &[], desperate: false }
+    Quest { key, direct: false, back: 0, from: None, tried: &[], desperate: false, warm: None }
 }
 
 /// Follows a lookup through a stable ring: nodes contacted, the owner included; checks each step.

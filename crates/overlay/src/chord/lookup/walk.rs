@@ -56,8 +56,15 @@ impl Lookups {
         count(&mut self.counts.walked);
         search.tries = search.tries.saturating_add(1);
         search.until = search.began + core.config.timers.lookup_total;
-        let quest =
-            Quest { key: search.key, direct: false, back: 0, from: None, tried: &[], desperate: false };
+        let quest = Quest {
+            key: search.key,
+            direct: false,
+            back: 0,
+            from: None,
+            tried: &[],
+            desperate: false,
+            warm: None,
+        };
         if let Step::Mine(owner) = self.table.route(core, search.at, &quest) {
             let found = super::answer::ours(core, owner, search.key).map(Box::new);
             return self.finish(core, number, found, cx);
@@ -186,6 +193,7 @@ fn starts(core: &Core, search: &Search, paths: usize) -> Vec<Way> {
                 from: None,
                 tried: &tried,
                 desperate: false,
+                warm: None,
             };
             // A table of all would name the owner and its neighbours: one opinion, not several.
             let step = super::Table::default().route(core, search.at, &quest);
