@@ -172,6 +172,9 @@ impl Core {
             vnode.bound = vnode.predecessors.iter().find(|pred| pred.node.id == low).copied();
             self.claim_from(at, low);
         }
-        self.review(cx, at);
+        // It may not know us yet, or not know yet that it is a member. Given the range again at once it would refuse it
+        // again, as fast as packets travel; by the next look at the neighbours somebody will have told it.
+        let (soon, vnode) = (cx.now() + REPEAT, &mut self.vnodes[at]);
+        vnode.heartbeat_at = Some(vnode.heartbeat_at.map_or(soon, |due| due.min(soon)));
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Small {
     pub next_tag: u8,
     /// When we last took a higher incarnation because we were called dead.
     pub refuted: Stamp,
+    /// When we last looked at a member that says it is in another mode.
+    pub peeked: Stamp,
 }
 
 /// One row.

@@ -170,7 +170,13 @@ impl Core {
                 }
             }
             Message::NotMember(wire::NotMember { mode: Mode::Ring | Mode::Detached }) => {
-                self.peek(cx, at, &from.from)
+                // What it is told then it may refuse again, as fast as packets travel.
+                let now = cx.now();
+                let idle = self.small(at).filter(|small| !small.peeked.within(RETRY, now));
+                if let Some(small) = idle {
+                    small.peeked = Stamp::at(now);
+                    self.peek(cx, at, &from.from);
+                }
             }
             Message::NotMember(refusal) => self.on_not_member(cx, at, &from.from, refusal.mode),
             _ => {}

@@ -13,6 +13,7 @@ pub(crate) struct Node {
     config: Arc<Config>,
     endpoint: Endpoint,
     contact: Option<Endpoint>,
+    founders: Vec<Endpoint>,
     lives: u32,
     pub(crate) events: Vec<Event>,
 }
@@ -29,6 +30,7 @@ impl App for Node {
         self.lives += 1;
         self.machine = Chord::new(self.config.clone(), &Host::at(self.endpoint, self.lives * 1_000));
         let start = match self.contact {
+            _ if !self.founders.is_empty() => Start::Together(self.founders.clone()),
             Some(contact) => Start::Join(vec![contact]),
             None if self.lives == 1 => Start::New,
             None => Start::Join(vec![io.endpoint_of(HostId(1))]),
@@ -42,6 +44,10 @@ pub(crate) fn lan() -> Network {
     Network { jitter: Duration::from_millis(5), ..Network::default() }
 }
 
+fn address(index: u32) -> Endpoint {
+    Endpoint::v4([10, 0, ((index + 1) >> 8) as u8, (index + 1) as u8], 6_881)
+}
+
 /// A ring under test.
 pub(crate) struct Ring {
     pub(crate) sim: Sim<Node>,
@@ -50,15 +56,28 @@ pub(crate) struct Ring {
 impl Ring {
     /// `count` hosts: the first begins alone, the others join through it within ten seconds.
     pub(crate) fn new(seed: u64, count: u32, config: Config, network: Network) -> Ring {
+        Ring::begin((seed, count), config, network, (Duration::from_secs(10), false))
+    }
+
+    /// The same within another time, or all of them `together`.
+    pub(crate) fn begin(
+        (seed, count): (u64, u32),
+        config: Config,
+        network: Network,
+        (within, together): (Duration, bool),
+    ) -> Ring {
+        let all = (0..count).map(address).collect();
+        let founders: Vec<Endpoint> = if together { all } else { Vec::new() };
         let mut sim = Sim::new(seed, network);
         let config = Arc::new(config);
         for index in 0..count {
-            let at = Endpoint::v4([10, 0, ((index + 1) >> 8) as u8, (index + 1) as u8], 6_881);
-            let contact = (index > 0).then(|| Endpoint::v4([10, 0, 0, 1], 6_881));
+            let at = address(index);
+            let contact = (index > 0).then(|| address(0));
             let machine = Chord::new(config.clone(), &Host::at(at, 1));
+            let (config, founders) = (config.clone(), founders.clone());
             let node =
-                Node { machine, config: config.clone(), endpoint: at, contact, lives: 0, events: Vec::new() };
-            let delay = Duration::from_millis(u64::from(index) * 10_000 / u64::from(count));
+                Node { machine, config, endpoint: at, contact, founders, lives: 0, events: Vec::new() };
+            let delay = within * index / count;
             let host = sim.add_after(delay, node, ProfileId(0));
             assert_eq!(sim.endpoint(host), at);
         }

@@ -3,7 +3,7 @@
 use super::Member;
 use crate::chord::maintenance::Call;
 use std::time::Duration;
-use throng_wire::chord::{self as wire, Claim, Message};
+use throng_wire::chord::{self as wire, Claim, Message, Mode};
 
 #[test]
 fn o3_an_active_node_between_takes_its_part_at_once_and_o2_gives_a_joiner_its_part_after_the_copy() {
@@ -22,6 +22,29 @@ fn o3_an_active_node_between_takes_its_part_at_once_and_o2_gives_a_joiner_its_pa
     let outs = member.probe.advance(Duration::from_millis(1));
     assert_eq!(claim(&member), Some(member.all[7].id), "O2");
     assert!(member.sent(&outs).contains(&("Switch", 7)));
+}
+
+#[test]
+fn a_switch_that_is_refused_is_repeated_after_a_second_and_not_at_once() {
+    let mut member = Member::new(&[2, 4, 6], 3);
+    let low = member.all[6].id;
+    let vnode = &mut member.probe.machine.core_mut().vnodes[0];
+    (vnode.claim, vnode.bound) = (Claim::Active { low, epoch: 1 }, None);
+    let mut outs = member.notify(7, Claim::Inactive);
+    let mut switches = 0;
+    for _ in 0..1_500 {
+        outs.extend(member.probe.advance(Duration::from_millis(1)));
+        switches += member.sent(&outs).iter().filter(|sent| **sent == ("Switch", 7)).count();
+        outs = match member.asked(7, Call::Switch) {
+            Some(txid) => {
+                member.say(7, txid, true, &Message::NotMember(wire::NotMember { mode: Mode::Small }))
+            }
+            None => Vec::new(),
+        };
+    }
+    assert_eq!(switches, 2, "in a second and a half");
+    let claim = member.probe.machine.view(0).and_then(|view| view.claim.low());
+    assert_eq!(claim, Some(low), "what was refused is its own again");
 }
 
 #[test]
