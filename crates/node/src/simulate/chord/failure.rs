@@ -8,7 +8,7 @@ use crate::simulate::table::Table;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use throng_machine::{Entropy, SplitMix64};
-use throng_overlay::chord::{Config, LookupMode, OneHop, StableRing};
+use throng_overlay::chord::{Config, LookupConfig, LookupMode, OneHop, StableRing};
 use throng_sim::{Latency, Network};
 
 /// Path and time-outs of Table II, by share.
@@ -30,6 +30,12 @@ pub struct Failed {
     pub world: World,
     /// Who owns what now.
     pub ring: StableRing,
+}
+
+/// Lookups that teach nobody anything: a silent hop is neither pinged, which would take it out of the tables, nor passed
+/// over by the next lookup.
+fn forgetful() -> LookupConfig {
+    LookupConfig { ping_silent: false, doubt: Duration::ZERO, ..LookupConfig::default() }
 }
 
 /// Builds it; nobody has noticed yet.
@@ -81,7 +87,7 @@ pub fn table(seed: u64, lookups: u32, mut progress: impl FnMut(f64)) -> (Table, 
     let (mut ours, mut paper, mut holds) = (Vec::new(), Vec::new(), true);
     for (share, path, timeouts, path_text, timeouts_text) in PUBLISHED {
         progress(share);
-        let config = Config { successors: Some(20), ..frozen() };
+        let config = Config { successors: Some(20), lookup: forgetful(), ..frozen() };
         let sums = fail(seed, 1_000, share, config).look(lookups, Duration::from_millis(10));
         let means = [mean(&sums.hops), mean(&sums.timeouts)];
         let good = sums.unanswered + sums.wrong == 0

@@ -10,6 +10,7 @@ use throng_machine::{Endpoint, Instant};
 use throng_overlay::chord::{Change, Chord, Command, Config, Event, Failure, Host, Measured, Start, Value};
 use throng_overlay::discovery::{self, Source};
 use throng_sim::{App, HostIo};
+use throng_wire::chord::RingId;
 
 /// The port of every simulated host.
 pub const PORT: u16 = 4_000;
@@ -104,6 +105,12 @@ impl RingHost {
     /// Its machine.
     pub fn chord(&self) -> &Chord {
         &self.machine
+    }
+
+    /// The keys of the records on its disk.
+    pub fn kept(&self) -> impl Iterator<Item = RingId> {
+        let ids = self.disk.iter().flat_map(|disk| disk.keys());
+        ids.filter_map(|id| id.first_chunk().map(|key| RingId(*key)))
     }
 
     /// Through whom it enters when it starts again.

@@ -25,12 +25,13 @@ pub fn table(seed: u64, nodes: u32, values: u32, mut progress: impl FnMut(u8, f6
         "T5: a share of the nodes dies at once",
         "Published (2001, no replicas): exactly that share of the lookups fails. Target: with 5 copies about p^5 of the \
          values are lost (3 % at 50 %), with one copy p; no lookup reaches a wrong owner. The 1,000 lookups begin at the \
-         moment of the failure.",
+         moment of the failure. Nothing can be done for values of which no copy is left at that moment.",
         &[
             "copies",
             "died",
             "values",
             "lost",
+            "no copy left",
             "share",
             "expected",
             "wrong",
@@ -55,6 +56,7 @@ pub fn table(seed: u64, nodes: u32, values: u32, mut progress: impl FnMut(u8, f6
                 format!("{:.0} %", share * 100.0),
                 figures.stored.to_string(),
                 figures.lost.to_string(),
+                figures.doomed.to_string(),
                 format!("{:.3} %", lost * 100.0),
                 format!("{:.3} %", expected * 100.0),
                 figures.lookups.wrong.to_string(),

@@ -23,6 +23,8 @@ pub struct Merged {
     pub seconds: Option<f64>,
     /// Datagrams a node in that time, maintenance included.
     pub messages: f64,
+    /// The same less what as many calm nodes send in that time.
+    pub more: f64,
     /// Values acknowledged before.
     pub stored: usize,
     /// Of them, not read after.
@@ -45,6 +47,7 @@ pub fn merge(seed: u64, (first, second): (u32, u32), values: u32, cut: Duration)
     let puts = std::mem::take(&mut world.book.borrow_mut().puts);
     let stored: Vec<u32> =
         puts.iter().filter(|(_, copies, _)| copies.is_ok()).map(|(number, ..)| *number).collect();
+    let calm = calm(&mut world, Duration::from_secs(60)) / f64::from(all);
     world.sim.incident(Incident::Partition(vec![0..first, first..all]));
     world.run(cut);
     let parted = trouble(&world).is_some();
@@ -60,14 +63,17 @@ pub fn merge(seed: u64, (first, second): (u32, u32), values: u32, cut: Duration)
     }
     world.run(Duration::from_secs(20));
     let book = world.book.borrow();
+    let messages = sent as f64 / f64::from(all);
+    let more = (messages - calm * seconds.unwrap_or(0.0)).max(0.0);
     let right = book.gets.iter().filter(|(_, got, _)| matches!(got, Ok(Some(_)))).count();
-    Merged {
-        parted,
-        seconds,
-        messages: sent as f64 / f64::from(all),
-        stored: stored.len(),
-        lost: stored.len() - right,
-    }
+    Merged { parted, seconds, messages, more, stored: stored.len(), lost: stored.len() - right }
+}
+
+/// Datagrams a second while nothing happens.
+fn calm(world: &mut World, time: Duration) -> f64 {
+    let before = world.sim.probe().totals.datagrams_sent;
+    world.run(time);
+    (world.sim.probe().totals.datagrams_sent - before) as f64 / time.as_secs_f64()
 }
 
 /// T17 for each pair of sizes.
@@ -75,22 +81,35 @@ pub fn table(seed: u64, mut progress: impl FnMut(&str)) -> (Table, bool) {
     let mut table = Table::new(
         "T17: two rings become one",
         "One ring is cut in two for ten minutes and mended. Plain stabilisation needs time proportional to N (published). \
-         Target: right within 40 stabilisation periods (600 s), no acknowledged value lost.",
-        &["nodes", "seconds", "periods of 15 s", "messages a node", "values", "lost", "holds"],
+         Target: right within 40 stabilisation periods (600 s), at most 40 messages a node more than a calm ring sends in \
+         that time (the model of the specification has no maintenance), no acknowledged value lost.",
+        &[
+            "nodes",
+            "seconds",
+            "periods of 15 s",
+            "messages a node",
+            "for the merge",
+            "values",
+            "lost",
+            "holds",
+        ],
     );
     let mut holds = true;
     for sizes in SIZES {
         let name = format!("{} + {}", sizes.0, sizes.1);
         progress(&name);
         let merged = merge(seed, sizes, VALUES, CUT);
-        let good =
-            merged.parted && merged.seconds.is_some_and(|seconds| seconds <= 600.0) && merged.lost == 0;
+        let good = merged.parted
+            && merged.seconds.is_some_and(|seconds| seconds <= 600.0)
+            && merged.lost == 0
+            && merged.more <= 40.0;
         holds &= good;
         table.row([
             name,
             merged.seconds.map_or("never".to_owned(), |seconds| format!("{seconds:.0}")),
             merged.seconds.map_or("-".to_owned(), |seconds| format!("{:.0}", seconds / 15.0)),
             format!("{:.0}", merged.messages),
+            format!("{:.0}", merged.more),
             merged.stored.to_string(),
             merged.lost.to_string(),
             if good { "yes" } else { "NO" }.to_owned(),

@@ -4,7 +4,7 @@ use super::balance::Spread;
 use super::churn::Poisson;
 use super::host::Book;
 use super::summary::{Lookups, mean};
-use super::world::World;
+use super::world::{World, name};
 use crate::simulate::measure::Run;
 use crate::simulate::memory;
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use throng_machine::{Entropy, SplitMix64};
 use throng_overlay::chord::invariant::{Member, Peer, Phase, ideal_at};
 use throng_overlay::chord::{Config, LookupMode, Node, View};
 use throng_sim::{HostId, Latency, Network};
-use throng_wire::chord::{Mode, RingId};
+use throng_wire::chord::{Mode, RingId, entry_key};
 
 /// What is simulated.
 #[derive(Clone, Debug)]
@@ -74,6 +74,8 @@ pub struct RingFigures {
     pub stored: usize,
     /// Of them, those that were not read again, or wrongly.
     pub lost: usize,
+    /// Of the acknowledged, those of which no copy was left at the moment of the failure.
+    pub doomed: usize,
     /// Puts that were refused or not answered.
     pub unstored: usize,
     /// How keys spread over hosts.
@@ -115,6 +117,7 @@ impl RingPlan {
             let dead = world.share(self.fail);
             figures.killed = dead.len();
             world.crash_all(&dead);
+            figures.doomed = doomed(&world, &stored);
         }
         self.look(&mut world, idle, &mut figures, &mut progress);
         if self.fail > 0.0 {
@@ -251,6 +254,13 @@ impl RingPlan {
         figures.run = Run::of(&world.sim, before);
         figures.spread = Some(spread(world, self.seed));
     }
+}
+
+/// Of the values stored, those that no host which is up has on its disk.
+fn doomed(world: &World, stored: &[u32]) -> usize {
+    let kept: BTreeSet<RingId> =
+        world.live().iter().flat_map(|host| world.sim.app(HostId(*host)).kept()).collect();
+    stored.iter().filter(|number| !kept.contains(&entry_key(&name(**number)))).count()
 }
 
 /// Runs until all is answered, or 20 s have passed: no operation is given longer.

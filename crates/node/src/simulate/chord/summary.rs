@@ -22,6 +22,8 @@ pub struct Lookups {
     pub unanswered: usize,
     /// Answered by another than the owner.
     pub wrong: usize,
+    /// Not answered before the host that asked was gone.
+    pub gone: usize,
 }
 
 impl Lookups {

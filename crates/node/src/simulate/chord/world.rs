@@ -15,6 +15,19 @@ use throng_wire::chord::RingId;
 /// How long values are kept in simulations: longer than any run.
 const TTL: Duration = Duration::from_secs(86_400);
 
+/// A lookup that was asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// Its number in the book.
+    pub number: u32,
+    /// The key.
+    pub key: RingId,
+    /// Who asked.
+    pub asker: Option<u32>,
+    /// Who owned the key, if somebody looked.
+    pub owner: Option<u32>,
+}
+
 /// A simulated ring.
 pub struct World {
     /// The simulation.
@@ -175,11 +188,39 @@ impl World {
 
     /// A random host looks a random key up; the answer is in the book under the number returned.
     pub fn look(&mut self, mode: LookupMode) -> (u32, RingId) {
+        let asked = self.ask(mode);
+        (asked.number, asked.key)
+    }
+
+    /// The same, with who asked and who owned the key then.
+    pub fn ask(&mut self, mode: LookupMode) -> Asked {
         let (number, key) = (self.number(), self.key());
-        if let Some(host) = self.any() {
+        let asker = self.any_member();
+        if let Some(host) = asker {
             self.sim.command(HostId(host), Command::Measure { number, key, mode });
         }
-        (number, key)
+        Asked { number, key, asker, owner: None }
+    }
+
+    /// Any host that is a member: one that is still on its way in can ask nothing.
+    fn any_member(&mut self) -> Option<u32> {
+        for _ in 0..100 {
+            let host = self.any()?;
+            if self.sim.app(HostId(host)).chord().is_member() {
+                return Some(host);
+            }
+        }
+        None
+    }
+
+    /// The host that owns a key.
+    pub fn owner(&self, key: RingId) -> Option<u32> {
+        self.live.iter().copied().find(|host| self.owns(*host, key))
+    }
+
+    /// Whether a host owns a key.
+    pub fn owns(&self, host: u32, key: RingId) -> bool {
+        self.sim.app(HostId(host)).chord().owns(key)
     }
 
     /// A random host stores a value under the name of that number.
@@ -227,6 +268,7 @@ impl World {
     }
 }
 
-fn name(number: u32) -> Vec<u8> {
+/// The name of the value of that number.
+pub fn name(number: u32) -> Vec<u8> {
     format!("value {number}").into_bytes()
 }

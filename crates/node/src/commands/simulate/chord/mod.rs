@@ -92,7 +92,15 @@ fn rows(plan: &RingPlan, figures: &RingFigures, wall: Duration) -> Rows {
     ];
     if plan.values > 0 {
         let stored = figures.stored as u64;
-        rows.push(("values", format!("{} stored, {} lost", units::count(stored), figures.lost)));
+        rows.push((
+            "values",
+            format!(
+                "{} stored, {} lost ({} had no copy left)",
+                units::count(stored),
+                figures.lost,
+                figures.doomed
+            ),
+        ));
         rows.push(("not stored", figures.unstored.to_string()));
     }
     if let Some(spread) = figures.spread {
