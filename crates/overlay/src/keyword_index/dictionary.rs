@@ -3,18 +3,16 @@
 //! The hash is keyed, as strangers choose the words. A content key is told by 32 bits of its keyed hash: two keys may
 //! share a list, and who reads it compares the entries.
 
-use super::pool::{Piece, Pool};
+use super::pool::Pool;
 use super::postings::List;
+use super::text::Text;
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher as _;
 
-/// Marks the `text` of a content key, whose `slot` is part of the key's hash.
-const KEY: u8 = u8::MAX;
-
-/// One word or content key: 20 bytes, its text and its documents elsewhere.
+/// One word or content key: 20 bytes, its documents (and its text if that is long) elsewhere.
 pub(super) struct Word {
-    text: Piece,
+    text: Text,
     pub(super) list: List,
     /// Documents that have it; never zero while it is interned.
     pub(super) docs: u32,
@@ -25,8 +23,8 @@ pub(super) struct Word {
 pub(super) enum Term<'a> {
     /// A folded word.
     Word(&'a [u8]),
-    /// A hash of the content.
-    Key(&'a [u8]),
+    /// A hash of the content, by its print.
+    Key(u32),
 }
 
 /// All words in use.
@@ -44,22 +42,22 @@ impl Dictionary {
 
     /// The number of a term, if a document has it.
     pub(super) fn find(&self, term: Term<'_>, pool: &Pool) -> Option<u32> {
-        let hash = self.hash(term);
-        let same = |number: &u32| is_same(&self.words[*number as usize], term, hash, pool);
-        self.table.find(hash, same).copied()
+        let short = term.short();
+        let same = |number: &u32| is_same(&self.words[*number as usize], (term, short), pool);
+        self.table.find(self.hash(term), same).copied()
     }
 
     /// The number of a term, interned if need be; the caller adds a document to it.
     pub(super) fn intern(&mut self, term: Term<'_>, pool: &mut Pool) -> u32 {
-        let hash = self.hash(term);
+        let (hash, short) = (self.hash(term), term.short());
         let (words, seed) = (&self.words, self.seed);
-        let same = |number: &u32| is_same(&words[*number as usize], term, hash, pool);
+        let same = |number: &u32| is_same(&words[*number as usize], (term, short), pool);
         if let Some(number) = self.table.find(hash, same) {
             return *number;
         }
         let text = match term {
-            Term::Word(text) => pool.store(text),
-            Term::Key(_) => Piece { slot: hash as u32, len: 0, class: KEY },
+            Term::Word(text) => Text::store(text, pool),
+            Term::Key(print) => Text::key(print),
         };
         let word = Word { text, list: List::EMPTY, docs: 0 };
         let number = self.free.pop().unwrap_or(self.words.len() as u32);
@@ -88,9 +86,7 @@ impl Dictionary {
         let hash = hash_of(word, self.seed, pool);
         if let Ok(entry) = self.table.find_entry(hash, |other| *other == number) {
             entry.remove();
-            if word.text.class != KEY {
-                pool.release(word.text);
-            }
+            word.text.release(pool);
             self.free.push(number);
         }
     }
@@ -105,11 +101,15 @@ impl Dictionary {
         self.words.capacity() * size_of::<Word>() + self.free.capacity() * 4 + self.table.allocation_size()
     }
 
+    /// What a content key is told by.
+    pub(super) fn print(&self, key: &[u8]) -> u32 {
+        hash(key, self.seed) as u32
+    }
+
     fn hash(&self, term: Term<'_>) -> u64 {
         match term {
             Term::Word(text) => hash(text, self.seed),
-            // Only as much as an interned key remembers.
-            Term::Key(key) => spread(hash(key, self.seed) as u32),
+            Term::Key(print) => spread(print),
         }
     }
 }
@@ -130,23 +130,34 @@ pub(super) fn hash(bytes: &[u8], seed: [u64; 2]) -> u64 {
 }
 
 /// 64 bits from 32, which come back as the lower half: the table looks at the upper.
-fn spread(half: u32) -> u64 {
+pub(super) fn spread(half: u32) -> u64 {
     u64::from(half) | u64::from(half.wrapping_mul(0x9e37_79b1)) << 32
 }
 
 fn hash_of(word: &Word, seed: [u64; 2], pool: &Pool) -> u64 {
-    if word.text.class == KEY { spread(word.text.slot) } else { hash(pool.bytes(word.text), seed) }
+    match word.text.as_key() {
+        Some(print) => spread(print),
+        None => hash(word.text.bytes(pool), seed),
+    }
 }
 
 #[inline]
-fn is_same(word: &Word, term: Term<'_>, hash: u64, pool: &Pool) -> bool {
-    match term {
-        Term::Word(text) => {
-            word.text.class != KEY
-                && usize::from(word.text.len) == text.len()
-                && pool.bytes(word.text) == text
+fn is_same(word: &Word, (term, short): (Term<'_>, Option<Text>), pool: &Pool) -> bool {
+    match (short, term) {
+        (Some(short), _) => word.text == short,
+        (None, Term::Word(text)) => word.text.is_long(text, pool),
+        (None, Term::Key(_)) => false,
+    }
+}
+
+impl Term<'_> {
+    /// All that tells it, if that is in place.
+    #[inline]
+    fn short(self) -> Option<Text> {
+        match self {
+            Term::Word(text) => Text::short(text),
+            Term::Key(print) => Some(Text::key(print)),
         }
-        Term::Key(_) => word.text.class == KEY && word.text.slot == hash as u32,
     }
 }
 
@@ -159,10 +170,10 @@ mod tests {
         assert_eq!(size_of::<Word>(), 20);
         let (mut pool, mut words) = (Pool::new(), Dictionary::new([1, 2]));
         let (zebra, key) =
-            (words.intern(Term::Word(b"zebra"), &mut pool), words.intern(Term::Key(b"zebra"), &mut pool));
+            (words.intern(Term::Word(b"zebra"), &mut pool), words.intern(Term::Key(7), &mut pool));
         assert_ne!(zebra, key);
         assert_eq!(words.intern(Term::Word(b"zebra"), &mut pool), zebra);
-        assert_eq!(words.find(Term::Key(b"zebra"), &pool), Some(key));
+        assert_eq!(words.find(Term::Key(7), &pool), Some(key));
         words.forget(zebra, &mut pool);
         assert_eq!(words.find(Term::Word(b"zebra"), &pool), None);
         assert_eq!(words.intern(Term::Word(b"okapi"), &mut pool), zebra);

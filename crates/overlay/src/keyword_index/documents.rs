@@ -48,11 +48,6 @@ pub(super) struct OwnerReader {
     name: Vec<u8>,
 }
 
-/// The block of a document.
-pub(super) const fn block_of(doc: DocId) -> u32 {
-    doc.0 / SLOTS
-}
-
 /// Whether all documents between two of an owner are that owner's: those of one block or of neighbouring ones.
 pub(super) const fn are_near(one: DocId, next: DocId) -> bool {
     next.0 / SLOTS - one.0 / SLOTS <= 1
@@ -183,9 +178,8 @@ impl Documents {
     pub(super) fn find(&self, owner: OwnerId, name: &[u8], pool: &Pool) -> Option<DocId> {
         let owner = self.owner(owner)?;
         let wanted = print(name, self.seed);
-        let matching = owner.prints.iter().enumerate().filter(|(_, print)| **print == wanted);
         let mut buffer = Vec::new();
-        for (ordinal, _) in matching {
+        for ordinal in positions(&owner.prints, wanted) {
             let doc = DocId(owner.blocks[ordinal / SLOTS as usize] * SLOTS + ordinal as u32 % SLOTS);
             let mut visit = Visit::new(self, pool, std::mem::take(&mut buffer));
             if visit.entry(doc).is_some_and(|entry| entry.name.eq_ignore_ascii_case(name)) {
@@ -357,6 +351,16 @@ fn print(name: &[u8], seed: [u64; 2]) -> u16 {
         hasher.write(folded);
     }
     hasher.finish() as u16
+}
+
+/// Where a fingerprint is; mostly nowhere, so many are compared at once, as vector instructions do.
+fn positions(prints: &[u16], wanted: u16) -> impl Iterator<Item = usize> {
+    const MANY: usize = 64;
+    let has = move |part: &[u16]| part.iter().fold(false, |any, print| any | (*print == wanted));
+    prints.chunks(MANY).enumerate().filter(move |(_, part)| has(part)).flat_map(move |(number, part)| {
+        let here = part.iter().enumerate().filter(move |(_, print)| **print == wanted);
+        here.map(move |(at, _)| number * MANY + at)
+    })
 }
 
 /// Reads entries, best in the order of their ids.

@@ -3,7 +3,8 @@
 //! One of the four mechanisms: the directory is an index and little else; supernodes, Gnutella nodes and the ring keep
 //! one too. It knows documents (an owner, a name, numbers, a content key), is searched by whole words and numbers,
 //! and forgets an owner's thousands of documents in one sweep. Memory is what it is built for: see `documents` for
-//! how entries are packed, `ranges` for posting lists, `dictionary` for words, `pool` for where the bytes lie.
+//! how entries are packed, `ranges` for posting lists, `dictionary` and `text` for words, `keys` for content keys of
+//! one document, `pool` for where the bytes lie.
 //!
 //! Invariants: a word is known exactly while a document has it; an answer equals a plain scan's unless it says that it
 //! is partial; no search takes more steps than its cap.
@@ -11,6 +12,7 @@
 mod dictionary;
 mod documents;
 mod entry;
+mod keys;
 mod pool;
 mod postings;
 mod query;
@@ -18,6 +20,7 @@ mod ranges;
 mod search;
 #[cfg(test)]
 mod tests;
+mod text;
 mod words;
 
 pub use entry::{Attributes, Entry, Kind, MAX_KEY, MAX_NAME};
@@ -26,6 +29,7 @@ pub use words::{MAX_WORD, MAX_WORDS, Words};
 
 use dictionary::{Dictionary, Term};
 use documents::{Documents, OwnerReader, Visit};
+use keys::Keys;
 use pool::Pool;
 use postings::{Cursor, Postings};
 use ranges::Run;
@@ -33,6 +37,10 @@ use ranges::Run;
 /// A document, while it is in the index; ids are used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DocId(pub u32);
+
+/// Words that wait for their lists; 16 KiB. More of them find more neighbours and sort slower, and a search that
+/// comes first writes them all, which takes less than a millisecond.
+const MAX_PENDING: usize = 2_048;
 
 /// Who has documents: a number the application chooses, small ones, as owners are kept in a table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -67,12 +75,12 @@ pub struct Size {
 pub struct KeywordIndex {
     pool: Pool,
     dictionary: Dictionary,
+    keys: Keys,
     postings: Postings,
     documents: Documents,
     recent: Recent,
-    /// Words of documents of one block that are not in their lists yet: `word << 32 | document`.
+    /// Words of documents that are not in their lists yet: `word << 32 | document`.
     pending: Vec<u64>,
-    pending_block: u32,
     words: Words,
     found: Vec<u64>,
 }
@@ -91,11 +99,11 @@ impl KeywordIndex {
         KeywordIndex {
             pool: Pool::new(),
             dictionary: Dictionary::new(seed),
+            keys: Keys::new(),
             postings: Postings::new(),
             documents: Documents::new(seed),
             recent: Recent::default(),
             pending: Vec::new(),
-            pending_block: 0,
             words: Words::new(),
             found: Vec::new(),
         }
@@ -110,11 +118,10 @@ impl KeywordIndex {
             return Err(Refusal::KeyTooLong);
         }
         let doc = self.documents.insert(owner, entry, &mut self.pool).ok_or(Refusal::Full)?;
-        if self.pending_block != documents::block_of(doc) {
-            self.flush();
-            self.pending_block = documents::block_of(doc);
-        }
         self.intern(entry, doc);
+        if self.pending.len() > MAX_PENDING {
+            self.flush();
+        }
         Ok(doc)
     }
 
@@ -124,7 +131,8 @@ impl KeywordIndex {
         let mut visit = Visit::new(&self.documents, &self.pool, Vec::new());
         let Some(entry) = visit.entry(doc) else { return false };
         let mut found = std::mem::take(&mut self.found);
-        collect(&self.dictionary, &self.pool, &mut self.words, (doc, &entry), &mut found);
+        let mut terms = Terms { dictionary: &self.dictionary, keys: &mut self.keys, pool: &self.pool };
+        terms.collect(&mut self.words, (doc, &entry), &mut found);
         self.strike_all(&mut found);
         self.found = found;
         self.documents.remove(doc, &mut self.pool);
@@ -137,9 +145,10 @@ impl KeywordIndex {
         let mut reader = OwnerReader::default();
         loop {
             let mut found = std::mem::take(&mut self.found);
-            let (dictionary, pool, words) = (&self.dictionary, &self.pool, &mut self.words);
+            let (words, pool) = (&mut self.words, &self.pool);
+            let mut terms = Terms { dictionary: &self.dictionary, keys: &mut self.keys, pool };
             let more = self.documents.read_owner(owner, &mut reader, pool, &mut |doc, entry| {
-                collect(dictionary, pool, words, (doc, entry), &mut found);
+                terms.collect(words, (doc, entry), &mut found);
             });
             self.strike_all(&mut found);
             self.found = found;
@@ -192,24 +201,32 @@ impl KeywordIndex {
     /// Shows the documents whose content key is this until `found` returns false or `work` steps are done.
     pub fn search_key(&mut self, key: &[u8], work: u32, found: &mut dyn FnMut(&Hit<'_>) -> bool) -> Answer {
         self.flush();
+        let print = self.dictionary.print(key);
         let mut answer = Answer::default();
-        let Some(number) = self.dictionary.find(Term::Key(key), &self.pool) else { return answer };
-        let mut cursor = self.cursor(number);
         let mut visit = Visit::new(&self.documents, &self.pool, Vec::new());
+        let mut show = |doc: DocId, visit: &mut Visit<'_>, answer: &mut Answer| {
+            let Some(owner) = self.documents.owner_of(doc) else { return true };
+            let Some(entry) = visit.entry(doc).filter(|entry| entry.key == key) else { return true };
+            answer.hits += 1;
+            answer.full = !found(&Hit { doc, owner, entry });
+            !answer.full
+        };
+        if let Some(doc) = self.keys.find(print) {
+            answer.work = 1;
+            show(DocId(doc), &mut visit, &mut answer);
+            return answer;
+        }
+        let Some(number) = self.dictionary.find(Term::Key(print), &self.pool) else { return answer };
+        let mut cursor = self.cursor(number);
         let mut at = 0;
         while let Some(run) = cursor.seek(at) {
             at = run.start.max(at);
             answer.work = cursor.work + visit.work;
             answer.partial = answer.work > work;
-            let doc = DocId(at);
-            at += 1;
-            let (Some(owner), false) = (self.documents.owner_of(doc), answer.partial) else { break };
-            let Some(entry) = visit.entry(doc).filter(|entry| entry.key == key) else { continue };
-            answer.hits += 1;
-            if !found(&Hit { doc, owner, entry }) {
-                answer.full = true;
+            if answer.partial || !show(DocId(at), &mut visit, &mut answer) {
                 break;
             }
+            at += 1;
         }
         answer
     }
@@ -227,8 +244,9 @@ impl KeywordIndex {
 
     /// What the index holds and takes.
     pub fn size(&self) -> Size {
-        let (documents, words) = (self.documents.len(), self.dictionary.len());
-        let bytes = self.pool.held() + self.dictionary.held() + self.postings.held() + self.documents.held();
+        let (documents, words) = (self.documents.len(), self.dictionary.len() + self.keys.len());
+        let parts = [self.pool.held(), self.dictionary.held(), self.keys.held(), self.postings.held()];
+        let bytes = parts.iter().sum::<usize>() + self.documents.held();
         Size { documents, words, bytes }
     }
 
@@ -254,9 +272,19 @@ impl KeywordIndex {
             self.recent.name.clear();
         }
         if !entry.key.is_empty() {
-            let number = self.dictionary.intern(Term::Key(entry.key), &mut self.pool);
-            self.pending.push(pair(number, doc));
+            self.intern_key(self.dictionary.print(entry.key), doc);
         }
+    }
+
+    /// A key's first document is noted alone; with the second it becomes a term with a list.
+    fn intern_key(&mut self, print: u32, doc: DocId) {
+        if let Some(number) = self.dictionary.find(Term::Key(print), &self.pool) {
+            return self.pending.push(pair(number, doc));
+        }
+        let Some(first) = self.keys.find(print) else { return self.keys.add(print, doc.0) };
+        self.keys.remove(print, first);
+        let number = self.dictionary.intern(Term::Key(print), &mut self.pool);
+        self.pending.extend([pair(number, DocId(first)), pair(number, doc)]);
     }
 
     /// Writes what is pending to the lists.
@@ -321,19 +349,24 @@ const fn pair(number: u32, doc: DocId) -> u64 {
     (number as u64) << 32 | doc.0 as u64
 }
 
-/// Appends a pair for each word and the key of an entry.
-fn collect(
-    dictionary: &Dictionary,
-    pool: &Pool,
-    words: &mut Words,
-    (doc, entry): (DocId, &Entry<'_>),
-    found: &mut Vec<u64>,
-) {
-    words.clear();
-    words.add(entry.name);
-    let key = Some(entry.key).filter(|key| !key.is_empty()).map(Term::Key);
-    let terms = words.iter().map(Term::Word).chain(key);
-    found.extend(terms.filter_map(|term| dictionary.find(term, pool)).map(|number| pair(number, doc)));
+/// Where the terms of entries that go are looked up.
+struct Terms<'a> {
+    dictionary: &'a Dictionary,
+    keys: &'a mut Keys,
+    pool: &'a Pool,
+}
+
+impl Terms<'_> {
+    /// Appends a pair for each term of an entry that has a list, and forgets a key that is the entry's alone.
+    fn collect(&mut self, words: &mut Words, (doc, entry): (DocId, &Entry<'_>), found: &mut Vec<u64>) {
+        words.clear();
+        words.add(entry.name);
+        let print = Some(entry.key).filter(|key| !key.is_empty()).map(|key| self.dictionary.print(key));
+        let key = print.filter(|print| !self.keys.remove(*print, doc.0)).map(Term::Key);
+        let terms = words.iter().map(Term::Word).chain(key);
+        let numbers = terms.filter_map(|term| self.dictionary.find(term, self.pool));
+        found.extend(numbers.map(|number| pair(number, doc)));
+    }
 }
 
 impl Recent {

@@ -15,7 +15,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    const fn count(self) -> u32 {
+    pub(super) const fn count(self) -> u32 {
         self.end - self.start + 1
     }
 
@@ -88,7 +88,11 @@ pub(super) struct Edit {
 
 impl Edit {
     fn new(from: &Walk<'_>) -> Edit {
-        Edit { cut: from.at..from.at, with: [0; 40], len: 0, base: from.base, changed: 0 }
+        Edit::at(from.at, from.base)
+    }
+
+    const fn at(offset: usize, base: u64) -> Edit {
+        Edit { cut: offset..offset, with: [0; 40], len: 0, base, changed: 0 }
     }
 
     /// The bytes to put in place of `cut`.
@@ -123,6 +127,56 @@ impl Edit {
             self.cut.end = walk.at;
         }
         self
+    }
+}
+
+/// The last run of an encoded set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Tail {
+    run: Run,
+    /// The smallest start it could have had, which its gap is counted from.
+    base: u32,
+    /// Bytes it takes.
+    len: u8,
+}
+
+impl Tail {
+    /// The last run of a set that is not empty.
+    pub(super) fn of(bytes: &[u8]) -> Tail {
+        let mut walk = Walk::new(bytes);
+        let mut tail = Tail { run: Run { start: 0, end: 0 }, base: 0, len: 0 };
+        loop {
+            let (at, base) = (walk.at, walk.base as u32);
+            let Some(run) = walk.next() else { return tail };
+            tail = Tail { run, base, len: (walk.at - at) as u8 };
+        }
+    }
+
+    /// Begins a set with a run.
+    pub(super) fn begin(run: Run) -> (Edit, Tail) {
+        let mut edit = Edit::at(0, 0);
+        edit.push(run);
+        let len = edit.len as u8;
+        (edit, Tail { run, base: 0, len })
+    }
+
+    /// Adds documents behind all others to a set of `length` bytes; `None` if they are not behind.
+    pub(super) fn append(&mut self, length: usize, new: Run) -> Option<Edit> {
+        let begins_at = u64::from(self.run.end) + 1;
+        let (edit, run, base) = if u64::from(new.start) > begins_at {
+            (Edit::at(length, begins_at + 1), new, begins_at + 1)
+        } else if u64::from(new.start) == begins_at {
+            let mut edit = Edit::at(length - usize::from(self.len), self.base.into());
+            edit.cut.end = length;
+            (edit, Run { end: new.end, ..self.run }, self.base.into())
+        } else {
+            return None;
+        };
+        let mut edit = edit;
+        edit.push(run);
+        edit.changed = new.count();
+        *self = Tail { run, base: base as u32, len: edit.len as u8 };
+        Some(edit)
     }
 }
 
