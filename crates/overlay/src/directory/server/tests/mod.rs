@@ -5,6 +5,7 @@ mod limits;
 mod links;
 mod neighbours;
 mod people;
+mod quirks;
 mod replay;
 mod sharing;
 mod transfers;
