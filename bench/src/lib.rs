@@ -5,6 +5,7 @@
 
 pub mod data;
 pub mod lab;
+pub mod napster;
 pub mod process;
 pub mod program;
 pub mod switch;

@@ -31,6 +31,9 @@ enum Comparison {
     Tracker(tracker::Options),
     /// Our directory server as a process: CPU and memory of files, searches and idle connections.
     Directory(directory::Options),
+    /// Users of a directory who hold their connections and do nothing, for `directory`.
+    #[command(hide = true)]
+    Hold(directory::Hold),
 }
 
 fn main() -> Result<()> {
@@ -40,5 +43,6 @@ fn main() -> Result<()> {
         Comparison::Crowd(options) => crowd::run(&options),
         Comparison::Tracker(options) => tracker::run(&options),
         Comparison::Directory(options) => directory::run(&options),
+        Comparison::Hold(options) => directory::hold(&options),
     }
 }

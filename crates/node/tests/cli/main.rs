@@ -8,6 +8,8 @@
 mod bad_input;
 mod bad_tracker;
 mod directory;
+mod directory_life;
+mod napster;
 mod program;
 mod torrents;
 mod transfers;

@@ -39,6 +39,8 @@ pub struct DirectoryConfig {
     pub hashers: usize,
     /// How long clients may take to read the goodbye; default 700 ms, as the next server is to listen within a second.
     pub farewell: Duration,
+    /// How long an address may stay in use by a server that is about to leave it; default 2 s.
+    pub handover: Duration,
     /// The machine's own names and limits; port and time are filled in.
     pub server: Config,
 }
@@ -51,6 +53,7 @@ impl Default for DirectoryConfig {
             store_poll: Duration::from_secs(2),
             hashers: 2,
             farewell: Duration::from_millis(700),
+            handover: Duration::from_secs(2),
             server: Config::default(),
         }
     }

@@ -63,7 +63,7 @@ pub(super) fn thread(config: DirectoryConfig, channels: Channels) {
     };
     LocalSet::new().block_on(&runtime, async move {
         let (poll, farewell) = (config.store_poll, config.farewell);
-        match start(config, &own, tell) {
+        match start(config, &own, tell).await {
             Ok((driver, local_addr)) => {
                 drop(own);
                 let mut told = Told::default();
@@ -76,7 +76,7 @@ pub(super) fn thread(config: DirectoryConfig, channels: Channels) {
     });
 }
 
-fn start(
+async fn start(
     config: DirectoryConfig,
     asks: &UnboundedSender<Ask>,
     notices: Sender<Notice>,
@@ -90,7 +90,7 @@ fn start(
     let room = u32::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(u32::MAX);
     server.max_connections = server.max_connections.min(room);
     let max_streams = server.max_connections as usize;
-    let (sockets, local_addr) = bind(config.listen)?;
+    let (sockets, local_addr) = bind_in_time(config.listen, config.handover).await?;
     server.port = local_addr.port();
     server.epoch_unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut entropy = SystemEntropy::from_system()?;
@@ -101,6 +101,21 @@ fn start(
     let source = Source::default().or_listening(local_addr.ip());
     let net = NetConfig { max_streams, source, ..NetConfig::default() };
     Ok((Driver::start(machine, glue, sockets, net)?, local_addr))
+}
+
+/// Binds as soon as a server that was told to stop has let go of the address: the next one is started beside it.
+async fn bind_in_time(listen: SocketAddr, within: Duration) -> Result<(Sockets, SocketAddr), DirectoryError> {
+    let end = Instant::now() + within;
+    loop {
+        match bind(listen) {
+            Err(DirectoryError::Bind { source, .. })
+                if source.kind() == ErrorKind::AddrInUse && Instant::now() < end =>
+            {
+                sleep(LOOK).await;
+            }
+            bound => return bound,
+        }
+    }
 }
 
 /// `[::]` falls back to IPv4 where there is no IPv6.
