@@ -13,6 +13,8 @@ use throng_machine::{Entropy as _, SplitMix64};
 
 /// How long anything may take; generous, since machines are shared.
 const DEADLINE: Duration = Duration::from_secs(120);
+/// How long a command may run that ends by itself: whole simulations are among them.
+const RUN_DEADLINE: Duration = Duration::from_secs(600);
 
 /// A folder of one test, with the program's home in it.
 pub(crate) struct Place {
@@ -46,7 +48,7 @@ impl Place {
 
     /// Runs it to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {
-        Done::of(self.command("home", arguments).output().unwrap())
+        finish(self.command("home", arguments), b"")
     }
 
     /// Starts it with `--json`.
@@ -106,6 +108,25 @@ pub(crate) fn assert_same(left: &Path, right: &Path) {
                 "{} differs",
                 right.display()
             );
+        }
+    }
+}
+
+/// Runs a command to its end with something on standard input; killed, and the test failed, if it does not end.
+pub(crate) fn finish(mut command: Command, input: &[u8]) -> Done {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    // Who does not read it has closed it.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let (tell, ended) = channel();
+    // Ends with the program.
+    std::thread::spawn(move || tell.send(child.wait_with_output()));
+    match ended.recv_timeout(RUN_DEADLINE) {
+        Ok(output) => Done::of(output.unwrap()),
+        Err(_) => {
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            panic!("{command:?} does not end")
         }
     }
 }

@@ -4,16 +4,17 @@ use crate::peers::{Peer, start};
 use crate::program::{Place, Running};
 use crate::world::{bytes, file, find, ok, publish, text};
 
-fn directory(place: &Place) -> (Running, String) {
-    let mut server = place.start("directory", &["directory", "--listen", "127.0.0.1:0"]);
+pub(crate) fn directory(place: &Place, home: &str) -> (Running, String) {
+    let mut server = place.start(home, &["directory", "--listen", "127.0.0.1:0"]);
     let address = server.event("listening")["address"].as_str().unwrap().to_owned();
     (server, address)
 }
 
 /// A node of the directory, and of more if that is said.
-fn member<'a>(place: &'a Place, home: &'static str, directory: &str, more: &[&str]) -> Peer<'a> {
-    let own = ["--listen", "127.0.0.1:0", "--directory-port", "0", "--directory", directory];
-    let mut node = start(place, home, &[&own, more].concat());
+pub(crate) fn member<'a>(place: &'a Place, home: &'static str, directory: &str, more: &[&str]) -> Peer<'a> {
+    let port: &[&str] = if more.contains(&"--directory-port") { &[] } else { &["--directory-port", "0"] };
+    let own = ["--listen", "127.0.0.1:0", "--directory", directory];
+    let mut node = start(place, home, &[&own, port, more].concat());
     for _ in 0..=more.iter().filter(|argument| **argument == "--chord").count() {
         node.running.event("joined");
     }
@@ -23,7 +24,7 @@ fn member<'a>(place: &'a Place, home: &'static str, directory: &str, more: &[&st
 #[test]
 fn a_file_is_found_and_fetched_through_a_directory_alone() {
     let place = Place::new();
-    let (_server, address) = directory(&place);
+    let (_server, address) = directory(&place, "directory");
     let one = member(&place, "a", &address, &[]);
     let two = member(&place, "b", &address, &[]);
     let path = file(&place, "granite.ogg", 400_000);
@@ -42,7 +43,7 @@ fn a_file_is_found_and_fetched_through_a_directory_alone() {
 #[test]
 fn what_the_ring_and_a_directory_find_is_one_hit_and_one_download() {
     let place = Place::new();
-    let (_server, address) = directory(&place);
+    let (_server, address) = directory(&place, "directory");
     // A slow swarm leaves something for the directory's way to do.
     let one = member(&place, "a", &address, &["--chord", "new", "--upload-limit", "500KiB"]);
     let two = member(&place, "b", &address, &["--chord", &one.address]);

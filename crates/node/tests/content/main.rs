@@ -14,5 +14,6 @@ mod peers;
 mod program;
 mod publish;
 mod search;
+mod three;
 mod together;
 mod world;

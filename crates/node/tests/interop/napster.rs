@@ -1,6 +1,7 @@
-//! Our client with directories we did not write: OpenNap 0.36 and opennap-ng 0.50. Neither is packaged, so each test asks
-//! an environment variable for the program (`THRONG_OPENNAP`, `THRONG_OPENNAP_NG`: paths) and says so when it is not
-//! set; a path that leads nowhere fails. Everything runs in a namespace without a way out.
+//! Our client, and our directory as a linked server, with directories we did not write: OpenNap 0.36 and opennap-ng
+//! 0.50. Neither is packaged, so each test asks an environment variable for the program (`THRONG_OPENNAP`,
+//! `THRONG_OPENNAP_NG`: paths) and says so when it is not set; a path that leads nowhere fails. Everything runs in a
+//! namespace without a way out.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
@@ -12,8 +13,10 @@ use anyhow::{Context, Result, bail, ensure};
 use throng_bench::lab::{Host, Lab};
 use throng_machine::{ContentId, Endpoint};
 use throng_overlay::directory::client::{Command, Config, Event, Search};
+use throng_overlay::directory::server::{self, Peer};
 use throng_overlay::discovery::Ticket;
 use throng_runtime::directory::member::{Copy, Member, Offering};
+use throng_runtime::directory::server::{DirectoryConfig, DirectoryServer, Notice};
 use throng_runtime::fetch::RangeSource as _;
 use throng_runtime::net::socket::Source;
 use throng_runtime::net::{NetConfig, Sockets};
@@ -22,6 +25,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, channel};
 use crate::wanted::program;
 
 const PORT: u16 = 8888;
+/// The second host's address, where our own directory is when it is linked.
+const OURS: &str = "10.77.0.2";
+const WE_SEND: &str = "ocean";
+const THEY_SEND: &str = "desert";
 /// The user without rights, on every Linux.
 const NOBODY: u32 = 65_534;
 const SIZE: usize = 3_000_000;
@@ -42,15 +49,17 @@ impl Drop for OpenNap {
 /// Starts it on a host, with its files in a folder.
 fn start(program: &Path, is_ng: bool, host: &Host, folder: &Path) -> Result<OpenNap> {
     let address = host.address;
-    let own = "server_name nap.net.test\nmax_clones 0\n";
+    // A linked server's name has to resolve, and a number does without asking anybody.
+    let own = format!("server_name {address}\nmax_clones 0\n");
     let ng = "max_searches_per_minute 0\nmax_tags_per_minute 0\nstat_server_host none\n".to_owned();
     // It looks for a group of that name otherwise, and ends where there is none.
     let old = format!("config_dir {}\nuid {NOBODY}\ngid {NOBODY}\n", folder.display());
     let text = format!("{own}listen_addr {address}\nserver_ports {PORT}\n{}", if is_ng { ng } else { old });
     std::fs::write(folder.join("config"), text)?;
-    for name in ["motd", "users", "servers", "block", "filter", "channels", "bans", "acl"] {
+    for name in ["motd", "users", "block", "filter", "channels", "bans", "acl"] {
         std::fs::write(folder.join(name), "")?;
     }
+    std::fs::write(folder.join("servers"), format!("{OURS} {WE_SEND} {THEY_SEND} {PORT}\n"))?;
     std::fs::set_permissions(folder, PermissionsExt::from_mode(0o777))?;
     let mut command = host.namespace.command(program);
     if is_ng {
@@ -132,12 +141,19 @@ async fn fetches(member: &Member, copy: Copy) -> Result<Vec<u8>> {
     Ok(halves.concat())
 }
 
-/// alice shares, bob searches, fetches and asks for the link, through that server.
-async fn crosses(server: Endpoint, hosts: &[Host], listen: (bool, bool), folder: &Path) -> Result<()> {
+/// alice shares at one server, bob searches at the other (mostly the same), fetches, and asks for the link.
+async fn crosses(
+    servers: (Endpoint, Endpoint),
+    hosts: &[Host],
+    listen: (bool, bool),
+    folder: &Path,
+) -> Result<()> {
     let data: Vec<u8> = (0..SIZE as u32).map(|at| ((at * 7) ^ (at >> 9)) as u8).collect();
     let path = folder.join("Ocelot Song.mp3");
     std::fs::write(&path, &data)?;
-    let word = format!("ocelot{}{}", u8::from(listen.0), u8::from(listen.1));
+    let last = |server: Endpoint| server.socket_addr().port() % 10;
+    let (at_alice, at_bob) = (last(servers.0), last(servers.1));
+    let word = format!("ocelot{}{}s{at_alice}{at_bob}", u8::from(listen.0), u8::from(listen.1));
     let (alice, mut told) = member(&hosts[1], &format!("alice{word}"), listen.0)?;
     let (bob, mut heard) = member(&hosts[2], &format!("bob{word}"), listen.1)?;
     alice.publish(Offering {
@@ -149,8 +165,8 @@ async fn crosses(server: Endpoint, hosts: &[Host], listen: (bool, bool), folder:
         path,
         magnet: LINK.into(),
     });
-    joins(&alice, &mut told, server).await.context("alice joins")?;
-    joins(&bob, &mut heard, server).await.context("bob joins")?;
+    joins(&alice, &mut told, servers.0).await.context("alice joins")?;
+    joins(&bob, &mut heard, servers.1).await.context("bob joins")?;
     let copy = finds(&bob, &mut heard, &word).await?;
     ensure!(copy.size == data.len() as u64, "the size is {}", copy.size);
     let fetched = fetches(&bob, copy.clone()).await.with_context(|| format!("bob fetches, {listen:?}"))?;
@@ -171,9 +187,72 @@ fn trades(program: &Path, is_ng: bool) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         tokio::task::LocalSet::new().block_on(&runtime, async {
             for listen in [(true, true), (false, true), (true, false)] {
-                crosses(server, &hosts, listen, folder.path()).await?;
+                crosses((server, server), &hosts, listen, folder.path()).await?;
             }
             Ok(())
+        })
+    });
+    let log = std::fs::read_to_string(folder.path().join("out")).unwrap_or_default();
+    outcome.with_context(|| format!("the server's log: {log}"))
+}
+
+/// Our directory, linked with theirs.
+async fn linked(theirs: &Host) -> Result<DirectoryServer> {
+    let dial = Endpoint::v4(theirs.address.octets(), PORT);
+    let peer = Peer {
+        name: theirs.address.to_string(),
+        send_password: WE_SEND.into(),
+        expect_password: THEY_SEND.into(),
+        addresses: vec![theirs.address.into()],
+        dial: Some(dial),
+    };
+    let server = server::Config { name: OURS.into(), peers: vec![peer], ..server::Config::default() };
+    // Another last digit than theirs, which names of files and users are told apart by.
+    let listen = format!("{OURS}:{}", PORT - 1).parse()?;
+    let mut ours = DirectoryServer::start(DirectoryConfig { listen, server, ..DirectoryConfig::default() })?;
+    let name = theirs.address.to_string();
+    hears(&mut ours, |notice| matches!(notice, Notice::Linked(other) if *other == name)).await?;
+    Ok(ours)
+}
+
+/// Waits until our directory tells an operator something.
+async fn hears(ours: &mut DirectoryServer, wanted: impl Fn(&Notice) -> bool) -> Result<()> {
+    let mut before = Vec::new();
+    let heard = async {
+        while let Some(notice) = ours.notice().await {
+            if wanted(&notice) {
+                return Ok(());
+            }
+            before.push(notice);
+        }
+        bail!("our directory ended")
+    };
+    let heard = tokio::time::timeout(PATIENCE, heard).await;
+    heard.unwrap_or_else(|_| bail!("waited in vain")).with_context(|| format!("before it told {before:?}"))
+}
+
+/// A user of each of two linked servers, both ways, directly and pushed; then theirs dies, and ours goes on.
+fn links(program: &Path, is_ng: bool) -> Result<()> {
+    let mut lab = Lab::loopback()?;
+    let hosts = [lab.host()?, lab.host()?, lab.host()?];
+    ensure!(hosts[1].address.to_string() == OURS, "hosts are numbered in order");
+    let folder = tempfile::tempdir()?;
+    let server = start(program, is_ng, &hosts[0], folder.path())?;
+    let theirs = Endpoint::v4(hosts[0].address.octets(), PORT);
+    let outcome = hosts[1].namespace.enter(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let mut directory = linked(&hosts[0]).await?;
+            let ours = Endpoint::from(directory.local_addr());
+            for servers in [(ours, theirs), (theirs, ours)] {
+                for listen in [(true, true), (false, true)] {
+                    let crossed = crosses(servers, &hosts, listen, folder.path()).await;
+                    crossed.with_context(|| format!("alice and bob are at {servers:?}"))?;
+                }
+            }
+            drop(server);
+            hears(&mut directory, |notice| matches!(notice, Notice::Unlinked(..))).await?;
+            crosses((ours, ours), &hosts, (true, true), folder.path()).await
         })
     });
     let log = std::fs::read_to_string(folder.path().join("out")).unwrap_or_default();
@@ -188,4 +267,14 @@ fn our_client_shares_searches_and_fetches_through_opennap() -> Result<()> {
 #[test]
 fn our_client_shares_searches_and_fetches_through_opennap_ng() -> Result<()> {
     program("THRONG_OPENNAP_NG").map_or(Ok(()), |program| trades(&program, true))
+}
+
+#[test]
+fn our_directory_links_with_opennap() -> Result<()> {
+    program("THRONG_OPENNAP").map_or(Ok(()), |program| links(&program, false))
+}
+
+#[test]
+fn our_directory_links_with_opennap_ng() -> Result<()> {
+    program("THRONG_OPENNAP_NG").map_or(Ok(()), |program| links(&program, true))
 }

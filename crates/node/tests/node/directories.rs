@@ -3,6 +3,10 @@
 use crate::peers::start;
 use crate::program::{Place, Running};
 use rustix::process::Signal;
+use std::time::{Duration, Instant};
+
+/// How long a node may take to be let in; machines are shared.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A directory and its address.
 fn directory(place: &Place, home: &str, more: &[&str]) -> (Running, String) {
@@ -31,7 +35,10 @@ fn a_node_joins_two_directories_at_once_and_goes_on_with_one_when_the_other_dies
         (session["online"].as_bool().unwrap(), session["nick"].as_str().unwrap().to_owned())
     };
     // The other may take a moment more.
-    while !(joined(&node, &first).0 && joined(&node, &second).0) {}
+    let until = Instant::now() + DEADLINE;
+    while !(joined(&node, &first).0 && joined(&node, &second).0) {
+        assert!(Instant::now() < until, "{}", node.status());
+    }
     assert_eq!(joined(&node, &second).1, "zoe");
     drop(one);
     let told = node.running.event("notice")["notice"].as_str().unwrap().to_owned();

@@ -1,9 +1,7 @@
 //! Running nodes, and what is asked of them.
 
-use crate::program::{Done, Place, Running};
+use crate::program::{Done, Place, Running, finish};
 use serde_json::Value;
-use std::io::Write as _;
-use std::process::Stdio;
 
 /// A running node; killed if the test ends before it.
 pub(crate) struct Peer<'a> {
@@ -35,16 +33,12 @@ pub(crate) fn start<'a>(place: &'a Place, home: &'static str, more: &[&str]) -> 
 impl Peer<'_> {
     /// Runs a command of this node to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {
-        Done::of(self.place.command(self.home, arguments).output().unwrap())
+        self.run_with(arguments, b"")
     }
 
     /// As [`Peer::run`], with something on standard input.
     pub(crate) fn run_with(&self, arguments: &[&str], input: &[u8]) -> Done {
-        let mut command = self.place.command(self.home, arguments);
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input).unwrap();
-        Done::of(child.wait_with_output().unwrap())
+        finish(self.place.command(self.home, arguments), input)
     }
 
     /// Stores, and expects that it is.
