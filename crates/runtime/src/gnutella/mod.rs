@@ -1,7 +1,6 @@
 //! A node's membership of Gnutella on real sockets: the servent and its transfers on one port, files of the library
 //! shared from where they lie, copies of others fetched range by range, hosts browsed.
 
-mod floor;
 mod hosts;
 mod shared;
 #[cfg(test)]
@@ -10,10 +9,9 @@ mod tests;
 pub use shared::Offering;
 
 use crate::fetch::Desk;
-use crate::http::{self, Carrier};
+use crate::http::{self, Carrier, Floor};
 use crate::net::{Driver, NetConfig, Sockets, Traffic};
 use bytes::Bytes;
-use floor::Floor;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,7 +59,7 @@ impl MemberConfig {
 /// A running servent with its transfers; clones are handles on the same one.
 #[derive(Clone)]
 pub struct Member {
-    driver: Driver<Floor>,
+    driver: Driver<Floor<Servent>>,
     hosts: Option<PathBuf>,
 }
 

@@ -5,6 +5,7 @@
 //! program needs of such a driver: files to share, and sources to fetch from ([`source`]), each a
 //! [`crate::fetch::RangeSource`] by way of a [`Desk`].
 
+mod floor;
 mod found;
 mod hold;
 mod ranges;
@@ -12,6 +13,7 @@ mod ranges;
 mod tests;
 mod whole;
 
+pub(crate) use floor::Floor;
 pub use found::source_of;
 pub use hold::Hold;
 pub use whole::{browse, tree};

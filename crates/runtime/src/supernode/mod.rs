@@ -2,7 +2,6 @@
 //! shared from where they lie, copies of others fetched range by range.
 
 mod capacity;
-mod floor;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -11,9 +10,8 @@ pub use shared::Offering;
 
 use crate::entropy::SystemEntropy;
 use crate::fetch::Desk;
-use crate::http;
+use crate::http::{self, Floor};
 use crate::net::{Driver, NetConfig, Sockets, Traffic};
-use floor::Floor;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -34,7 +32,7 @@ pub type Told = Both<Event, files::Event>;
 /// A running node with its transfers; clones are handles on the same one.
 #[derive(Clone)]
 pub struct Member {
-    driver: Driver<Floor>,
+    driver: Driver<Floor<Node>>,
     swarm_port: u16,
 }
 

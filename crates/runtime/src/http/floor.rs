@@ -1,36 +1,38 @@
-//! The application of the servent and its transfers: bytes to the hold, all else to the node.
+//! The application of an overlay and its transfers: bytes to the hold, all else to the program.
 
-use super::Told;
-use crate::http::Hold;
+use super::Hold;
 use crate::net::{Application, Read};
 use bytes::Bytes;
 use throng_machine::{Extent, Machine};
-use throng_overlay::gnutella::Servent;
-use throng_overlay::http::{Beside, Both};
+use throng_overlay::http::{Beside, Both, Event, Host};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-pub(super) struct Floor {
+/// What the program is told: of the overlay, and of transfers what concerns the node.
+type Told<M> = Both<<M as Machine>::Event, Event>;
+
+/// The floor that an overlay of kind `M` stands on.
+pub(crate) struct Floor<M: Host> {
     hold: Hold,
-    tell: UnboundedSender<Told>,
+    tell: UnboundedSender<Told<M>>,
 }
 
-impl Floor {
-    pub(super) fn new(tell: UnboundedSender<Told>) -> Floor {
+impl<M: Host> Floor<M> {
+    pub(crate) fn new(tell: UnboundedSender<Told<M>>) -> Floor<M> {
         Floor { hold: Hold::default(), tell }
     }
 }
 
-impl AsMut<Hold> for Floor {
+impl<M: Host> AsMut<Hold> for Floor<M> {
     fn as_mut(&mut self) -> &mut Hold {
         &mut self.hold
     }
 }
 
-impl Application for Floor {
-    type Machine = Beside<Servent>;
+impl<M: Host + 'static> Application for Floor<M> {
+    type Machine = Beside<M>;
 
-    fn on_event(&mut self, event: Told, _: &mut Vec<<Self::Machine as Machine>::Command>) {
+    fn on_event(&mut self, event: Told<M>, _: &mut Vec<<Self::Machine as Machine>::Command>) {
         let event = match event {
             Both::Overlay(event) => Some(Both::Overlay(event)),
             Both::Files(event) => self.hold.on_event(event).map(Both::Files),
