@@ -1,6 +1,6 @@
 //! Choices, with units, defaults and reasons; the same for all roles of a node.
 
-use crate::flood::{FloodLimits, FlowLimits};
+use crate::flood::{FloodLimits, FlowLimits, RouteLimits};
 use crate::host_cache::CacheLimits;
 use std::net::SocketAddrV4;
 use std::time::Duration;
@@ -52,8 +52,10 @@ pub struct Config {
     pub demote_below: u16,
     /// A supernode stays one at least so long; 10 min, so that a burst of arrivals is not a burst of changes.
     pub least_term: Duration,
-    /// A candidate must have run so long; 10 min.
+    /// A candidate must have run so long, as it says; 10 min.
     pub least_uptime: Duration,
+    /// And have been attached here so long, which is measured; 1 min.
+    pub least_attached: Duration,
     /// A candidate must send so many kbit/s, as measured by a supernode; 256.
     pub least_kilobits: u32,
     /// A candidate must have so many MiB of memory to give; 32, twice what 150 ordinary nodes need.
@@ -102,7 +104,8 @@ pub struct Config {
     pub link_queries: Rate,
     /// Changes of the digest are told so long after the first; 1 s.
     pub digest_delay: Duration,
-    /// Of queries between supernodes.
+    /// Of queries between supernodes: a search is over in ten seconds, so ways back are remembered for two minutes, and
+    /// at most 16,384 of them, half a mebibyte.
     pub flood: FloodLimits,
     /// Of each link.
     pub flow: FlowLimits,
@@ -147,6 +150,7 @@ impl Default for Config {
             demote_below: 60,
             least_term: 600 * second,
             least_uptime: 600 * second,
+            least_attached: 60 * second,
             least_kilobits: 256,
             least_mebibytes: 32,
             balance_every: 10 * second,
@@ -170,7 +174,11 @@ impl Default for Config {
             link_silence: 60 * second,
             link_queries: Rate { burst: 1_000, every: second / 200 },
             digest_delay: second,
-            flood: FloodLimits { span: 4, most_span: 8, ..FloodLimits::default() },
+            flood: FloodLimits {
+                span: 4,
+                most_span: 8,
+                routes: RouteLimits { age: 120 * second, entries: 1 << 14 },
+            },
             flow: FlowLimits { window: 64 << 10, waiting: 512 << 10 },
             cache: CacheLimits { hosts: 256, first_wait: 5 * second, ..CacheLimits::default() },
             near_wait: second * 4 / 5,

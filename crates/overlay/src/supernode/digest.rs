@@ -16,7 +16,7 @@ const SEED: [u64; 2] = [0x5468_726f_6e67_2053, 0x7570_6572_6e6f_6465];
 /// Bytes of a part of a digest as it is told.
 const PART: usize = 16 << 10;
 /// A count that is never taken back: nobody knows any more how many there were.
-const STUCK: u8 = u8::MAX;
+const STUCK: u8 = 15;
 
 /// A key of a digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -58,8 +58,11 @@ impl Key {
 #[derive(Debug)]
 pub struct Own {
     log2: u8,
+    /// Four bits each, the lower ones first: half a mebibyte at most.
     counts: Vec<u8>,
     set: u32,
+    /// Keys that were taken back from counts that are stuck.
+    lost: u32,
     changed: BTreeSet<u32>,
     /// So much changed that all of it is to be told.
     is_new: bool,
@@ -74,15 +77,29 @@ impl Default for Own {
 impl Own {
     /// An empty filter of 2^`log2` bits.
     pub fn of_size(log2: u8) -> Own {
-        Own { log2, counts: vec![0; 1 << log2], set: 0, changed: BTreeSet::new(), is_new: true }
+        let counts = vec![0; 1 << (log2 - 1)];
+        Own { log2, counts, set: 0, lost: 0, changed: BTreeSet::new(), is_new: true }
+    }
+
+    fn bits(&self) -> u32 {
+        1 << self.log2
+    }
+
+    fn count(&self, place: u32) -> u8 {
+        self.counts[place as usize / 2] >> (4 * (place % 2)) & 15
+    }
+
+    fn set_count(&mut self, place: u32, count: u8) {
+        let (pair, shift) = (&mut self.counts[place as usize / 2], 4 * (place % 2));
+        *pair = *pair & !(15 << shift) | count << shift;
     }
 
     /// Adds a key once.
     pub fn add(&mut self, key: Key) {
         for place in key.places(self.log2) {
-            let count = &mut self.counts[place as usize];
-            *count = count.saturating_add(1);
-            if *count == 1 {
+            let count = (self.count(place) + 1).min(STUCK);
+            self.set_count(place, count);
+            if count == 1 {
                 self.set += 1;
                 self.toggle(place);
             }
@@ -92,12 +109,13 @@ impl Own {
     /// Takes a key back that was added.
     pub fn remove(&mut self, key: Key) {
         for place in key.places(self.log2) {
-            let count = &mut self.counts[place as usize];
-            if *count == 0 || *count == STUCK {
+            let count = self.count(place);
+            if count == 0 || count == STUCK {
+                self.lost = self.lost.saturating_add(1);
                 continue;
             }
-            *count -= 1;
-            if *count == 0 {
+            self.set_count(place, count - 1);
+            if count == 1 {
                 self.set -= 1;
                 self.toggle(place);
             }
@@ -112,15 +130,19 @@ impl Own {
             self.changed.insert(place);
         }
         // From here on the whole is shorter than what changed.
-        if self.changed.len() > self.counts.len() / 12 {
+        if self.changed.len() > self.bits() as usize / 12 {
             self.is_new = true;
             self.changed.clear();
         }
     }
 
-    /// A better size, if there is one: at most half of the bits set, at least an eighth.
+    /// A better size, if there is one: at most half of the bits set, at least an eighth. The same size where so much was
+    /// taken back from counts that are stuck that all had better be counted anew.
     pub fn better_size(&self) -> Option<u8> {
-        let bits = self.counts.len() as u32;
+        let bits = self.bits();
+        if self.lost > bits {
+            return Some(self.log2);
+        }
         if self.set > bits / 2 && self.log2 < MAX_DIGEST_LOG2 {
             return Some(self.log2 + 1);
         }
@@ -142,10 +164,11 @@ impl Own {
     /// All of it in parts; `tell` is shown each. Parts without a bit are left out but for the first.
     pub fn tell_all(&self, mut tell: impl FnMut(DigestPart<'_>)) {
         let mut bytes = Vec::with_capacity(PART);
-        for (number, part) in self.counts.chunks(PART * 8).enumerate() {
+        for (number, part) in self.counts.chunks(PART * 4).enumerate() {
             bytes.clear();
-            bytes.extend(part.chunks(8).map(|counts| {
-                counts.iter().enumerate().fold(0u8, |byte, (bit, count)| byte | u8::from(*count > 0) << bit)
+            bytes.extend(part.chunks(4).map(|pairs| {
+                let bits = pairs.iter().map(|pair| u8::from(pair & 15 > 0) | u8::from(pair >> 4 > 0) << 1);
+                bits.zip([0, 2, 4, 6]).fold(0u8, |byte, (two, shift)| byte | two << shift)
             }));
             while bytes.last() == Some(&0) {
                 bytes.pop();
@@ -158,7 +181,7 @@ impl Own {
 
     /// Whether a key may be in it.
     pub fn may_have(&self, key: Key) -> bool {
-        key.places(self.log2).all(|place| self.counts[place as usize] > 0)
+        key.places(self.log2).all(|place| self.count(place) > 0)
     }
 
     /// Bytes it takes.
@@ -253,6 +276,19 @@ mod tests {
         assert!(theirs.toggle(1_023) && !theirs.toggle(1_024));
         theirs.take_part(&DigestPart { log2: 12, at: 200, bytes: &[1] });
         assert_eq!(theirs.held(), 128, "a part of another size changes nothing");
+    }
+
+    #[test]
+    fn what_was_counted_too_often_is_counted_anew_when_as_much_was_taken_back() {
+        let mut own = Own::default();
+        for _ in 0..20 {
+            own.add(key(1));
+        }
+        (0..20).for_each(|_| own.remove(key(1)));
+        assert!(own.may_have(key(1)), "nobody knows any more how many there were");
+        assert_eq!(own.better_size(), None);
+        (0..2_000).for_each(|_| own.remove(key(1)));
+        assert_eq!(own.better_size(), Some(MIN_DIGEST_LOG2));
     }
 
     proptest! {

@@ -16,6 +16,7 @@ mod hit;
 mod magnet;
 mod node;
 mod query;
+mod seldom;
 pub mod server;
 mod share;
 pub mod size;

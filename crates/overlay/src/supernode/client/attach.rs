@@ -23,6 +23,11 @@ pub(super) struct Call {
     channel: Option<Box<Channel>>,
 }
 
+/// A wait, in milliseconds.
+pub(super) fn millis(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)
+}
+
 impl Client {
     /// Calls one more, now; if all are being called or failed, later.
     pub(super) fn call_somebody(&mut self, cx: &mut Cx<'_>) {
@@ -52,9 +57,9 @@ impl Client {
 
     /// Nobody takes us: later again, each time twice as late.
     fn wait(&mut self, cx: &mut Cx<'_>) {
-        let jitter = self.retry.mul_f64(f64::from(cx.rng().below(1_000)) / 1_000.0);
-        self.next_call = Some(cx.now() + self.retry / 2 + jitter);
-        self.retry = (self.retry * 2).min(self.config.retry_max);
+        let jitter = cx.rng().below(self.retry.max(1));
+        self.next_call = Some(cx.now() + Duration::from_millis((self.retry / 2 + jitter).into()));
+        self.retry = self.retry.saturating_mul(2).min(millis(self.config.retry_max));
         cx.emit(Event::Isolated);
     }
 
@@ -105,7 +110,7 @@ impl Client {
     fn attach(&mut self, place: usize, cx: &mut Cx<'_>) {
         let call = self.calls.swap_remove(place);
         let Some(mut channel) = call.channel else { return };
-        for other in std::mem::take(&mut self.calls) {
+        for other in self.calls.take() {
             cx.close(other.stream);
         }
         if let Some(old) = self.session.take() {
@@ -157,7 +162,7 @@ impl Client {
         session.attached = true;
         let at = session.at;
         self.known.succeeded(at);
-        self.retry = self.config.retry_min;
+        self.retry = millis(self.config.retry_min);
         cx.emit(Event::Joined(Some(at)));
         self.tell_capacity(cx);
         self.ask_again(cx);

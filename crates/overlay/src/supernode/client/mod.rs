@@ -17,6 +17,7 @@ mod tests;
 
 use super::command::Command;
 use super::config::Config;
+use super::seldom::Seldom;
 use super::violation::{Violation, Violations};
 use super::{Cx, Event, v4};
 use crate::discovery::Ticket;
@@ -28,7 +29,6 @@ use session::Session;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
-use std::time::Duration;
 use throng_machine::{Datagram, Deadline, Endpoint, Instant, Machine, StreamEnd, StreamId, StreamInput};
 
 /// An ordinary node.
@@ -40,12 +40,13 @@ pub struct Client {
     known: Known,
     /// The supernode we are attached to, or were named by.
     session: Option<Box<Session>>,
-    calls: Vec<Call>,
+    calls: Seldom<Call>,
     /// When another supernode is called, while there is none.
     next_call: Option<Instant>,
-    retry: Duration,
+    /// Milliseconds to wait when nobody takes it.
+    retry: u32,
     shares: BTreeMap<Ticket, Box<Shared>>,
-    finds: Vec<Find>,
+    finds: Seldom<Find>,
     next_find: u16,
     /// Our address as a supernode sees it.
     seen_as: Option<Ipv4Addr>,
@@ -59,15 +60,15 @@ impl Client {
     /// A node that knows nobody.
     pub fn new(config: Arc<Config>, instance: u64) -> Client {
         Client {
-            retry: config.retry_min,
+            retry: attach::millis(config.retry_min),
             config,
             instance,
             known: Known::default(),
             session: None,
-            calls: Vec::new(),
+            calls: Seldom::default(),
             next_call: None,
             shares: BTreeMap::new(),
-            finds: Vec::new(),
+            finds: Seldom::default(),
             next_find: 0,
             seen_as: None,
             mebibytes: 0,
@@ -75,6 +76,11 @@ impl Client {
             promoted: false,
             violations: None,
         }
+    }
+
+    /// Its choices.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
     }
 
     /// The supernode it is attached to.
@@ -146,14 +152,14 @@ impl Client {
     /// Says goodbye, without a word to the application but that its searches are over.
     pub fn retire(&mut self, cx: &mut Cx<'_>) {
         self.leaving = true;
-        for call in std::mem::take(&mut self.calls) {
+        for call in self.calls.take() {
             cx.close(call.stream);
         }
         if let Some(session) = self.session.take() {
             cx.close(session.stream);
         }
         self.next_call = None;
-        for find in std::mem::take(&mut self.finds) {
+        for find in self.finds.take() {
             cx.emit(Event::Finished(find.ticket));
         }
     }

@@ -14,8 +14,8 @@ use throng_wire::supernode::{Candidate, OURS, Ours};
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) channel: Channel,
+    /// When its silence is too long.
     pub(super) due: Instant,
-    pub(super) heard: Instant,
     pub(super) stream: StreamId,
     /// Bytes written that have not left.
     pub(super) queued: u32,
@@ -34,7 +34,6 @@ impl Session {
         Session {
             channel,
             due,
-            heard: due,
             stream,
             queued: 0,
             at,
@@ -96,7 +95,7 @@ impl Client {
     /// Handles the whole frames that have come.
     pub(super) fn read(&mut self, cx: &mut Cx<'_>) {
         let Some(session) = &mut self.session else { return };
-        (session.heard, session.pinged) = (cx.now(), false);
+        (session.due, session.pinged) = (cx.now() + self.config.silence, false);
         let stream = session.stream;
         let input = session.channel.take_input();
         let mut at = 0;
@@ -222,10 +221,6 @@ impl Client {
     pub(super) fn look_at_silence(&mut self, cx: &mut Cx<'_>) {
         let (now, silence) = (cx.now(), self.config.silence);
         let Some(session) = self.session.as_mut().filter(|session| session.due <= now) else { return };
-        if now.since(session.heard) < silence && session.heard <= now {
-            session.due = session.heard + silence;
-            return;
-        }
         if session.pinged {
             cx.close(session.stream);
             return self.lose(cx);

@@ -8,6 +8,7 @@ mod role;
 
 use super::command::{Command, Event};
 use super::config::{Config, Role};
+use super::seldom::Seldom;
 use super::{Client, Cx, Server, Standing};
 use std::net::SocketAddrV4;
 use std::sync::Arc;
@@ -28,21 +29,20 @@ struct Incoming {
 
 /// A node.
 pub struct Node {
-    config: Arc<Config>,
     client: Client,
     server: Option<Box<Server>>,
-    incoming: Vec<Incoming>,
-    /// It told that it joined, as a supernode.
-    said_joined: bool,
+    incoming: Seldom<Incoming>,
 }
 
 impl Node {
     /// A node that knows nobody; `entropy` must be the operating system's in production.
-    pub fn new(config: Config, entropy: &mut dyn Entropy, now: Instant) -> Node {
-        let config = Arc::new(config);
-        let client = Client::new(Arc::clone(&config), entropy.next_u64());
+    ///
+    /// Many nodes may have the same choices.
+    pub fn new(config: impl Into<Arc<Config>>, entropy: &mut dyn Entropy, now: Instant) -> Node {
+        let config = config.into();
         let is_super = config.role == Role::Super;
-        let mut node = Node { config, client, server: None, incoming: Vec::new(), said_joined: false };
+        let client = Client::new(config, entropy.next_u64());
+        let mut node = Node { client, server: None, incoming: Seldom::default() };
         if is_super {
             node.server = Some(node.new_server(entropy, now));
         }
@@ -50,9 +50,13 @@ impl Node {
     }
 
     fn new_server(&self, entropy: &mut dyn Entropy, now: Instant) -> Box<Server> {
-        let mut server = Server::new(Arc::clone(&self.config), entropy, now);
+        let mut server = Server::new(Arc::clone(self.client.config()), entropy, now);
         server.identify(self.client.instance(), self.client.seen_as());
         Box::new(server)
+    }
+
+    fn config(&self) -> &Config {
+        self.client.config()
     }
 
     /// What it is.
@@ -72,8 +76,8 @@ impl Node {
 
     /// Where others reach it, as far as it knows.
     pub fn address(&self) -> Option<SocketAddrV4> {
-        let seen = || self.client.seen_as().map(|ip| SocketAddrV4::new(ip, self.config.port));
-        self.config.address.or_else(|| self.server.as_ref()?.address()).or_else(seen)
+        let seen = || self.client.seen_as().map(|ip| SocketAddrV4::new(ip, self.config().port));
+        self.config().address.or_else(|| self.server.as_ref()?.address()).or_else(seen)
     }
 
     /// Supernodes it could go to after a restart.
@@ -100,10 +104,10 @@ impl Node {
             return server.handle_stream(stream, StreamInput::Accepted { from, via: Via::Tcp }, cx);
         }
         if self.incoming.len() >= MAX_INCOMING {
-            let oldest = self.incoming.remove(0);
+            let oldest = self.incoming.swap_remove(0);
             cx.close(oldest.stream);
         }
-        let until = cx.now() + self.config.greeting_timeout;
+        let until = cx.now() + self.config().greeting_timeout;
         self.incoming.push(Incoming { stream, from, until, bytes: Vec::new() });
     }
 
@@ -117,10 +121,6 @@ impl Node {
 
     fn end_slow_incoming(&mut self, cx: &mut Cx<'_>) {
         let now = cx.now();
-        while self.incoming.first().is_some_and(|incoming| incoming.until <= now) {
-            let slow = self.incoming.remove(0);
-            cx.close(slow.stream);
-        }
         self.incoming.retain(|incoming| {
             let is_slow = incoming.until <= now;
             if is_slow {
@@ -136,7 +136,7 @@ impl Node {
         };
         server.handle_command(Command::Join(addresses), cx);
         let address = server.address();
-        if !std::mem::replace(&mut self.said_joined, true) {
+        if !server.says_joined() {
             cx.emit(Event::Joined(address));
         }
     }
@@ -150,7 +150,13 @@ impl Machine for Node {
         match command {
             Command::Join(addresses) => self.on_join(addresses, cx),
             command => match &mut self.server {
-                Some(server) => server.handle_command(command, cx),
+                Some(server) => {
+                    // What it could give counts in either role.
+                    if let Command::Capacity { .. } = command {
+                        self.client.handle_command(command.clone(), cx);
+                    }
+                    server.handle_command(command, cx);
+                }
                 None => self.client.handle_command(command, cx),
             },
         }

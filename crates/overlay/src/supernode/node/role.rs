@@ -12,11 +12,11 @@ const SAMPLE: usize = crate::supernode::server::SAMPLE as usize;
 impl Node {
     /// Does what the parts wish for.
     pub(super) fn change_role(&mut self, cx: &mut Cx<'_>) {
-        if self.client.take_promotion() && self.config.role == Role::Either && self.server.is_none() {
+        if self.client.take_promotion() && self.config().role == Role::Either && self.server.is_none() {
             self.promote(cx);
         }
         let is_superfluous = self.server.as_ref().is_some_and(|server| server.is_superfluous());
-        if is_superfluous && self.config.role == Role::Either {
+        if is_superfluous && self.config().role == Role::Either {
             self.demote(cx);
         }
     }
@@ -33,8 +33,8 @@ impl Node {
         }
         server.handle_command(Command::Join(known), cx);
         let address = server.address();
+        server.says_joined();
         self.server = Some(server);
-        self.said_joined = true;
         cx.emit(Event::Became(Standing::Super));
         cx.emit(Event::Joined(address));
     }
@@ -45,7 +45,6 @@ impl Node {
         let neighbours: Vec<Endpoint> = server.neighbours().into_iter().map(endpoint).collect();
         let shares = server.release();
         server.retire(cx);
-        self.said_joined = false;
         cx.emit(Event::Became(Standing::Ordinary));
         shares.into_iter().for_each(|(ticket, body)| self.client.adopt(ticket, body));
         self.client.handle_command(Command::Join(neighbours), cx);
@@ -59,7 +58,7 @@ impl Node {
         if let Some(asked) = preamble.filter(|asked| is_ours && asked.purpose == Purpose::Probe) {
             let answer = Preamble {
                 purpose: Purpose::Probe,
-                port: self.config.port,
+                port: self.config().port,
                 instance: self.client.instance(),
                 nonce: asked.nonce,
                 sees: v4(from).map_or(Ipv4Addr::UNSPECIFIED, |at| *at.ip()),

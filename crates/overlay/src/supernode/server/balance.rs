@@ -6,7 +6,8 @@
 //! [`Config::demote_below`] and [`Config::promote_above`](super::Config::promote_above).
 //!
 //! What a candidate says of itself counts only where it cannot be measured (memory, its uptime before it came); that
-//! it is reachable and how fast it sends is measured by the call back.
+//! it is reachable and how fast it sends is measured by the call back, and how long it has been attached here. A
+//! supernode whose memory falls below half of what a candidate must have ends too.
 
 use super::connections::{Call, ConnId, Phase, Probe, Probed};
 use super::linking::SAMPLE;
@@ -33,6 +34,8 @@ pub(super) struct Balance {
     rising: Option<(u64, Instant)>,
     /// Since when there have been too few.
     few_since: Option<Instant>,
+    /// This machine has less memory to give than it must.
+    lacks_memory: bool,
 }
 
 impl Server {
@@ -82,10 +85,18 @@ impl Server {
         }
     }
 
+    /// What this machine could give now.
+    pub(super) fn has_memory(&mut self, mebibytes: u32) {
+        self.balance.lacks_memory = mebibytes < self.config.least_mebibytes / 2;
+    }
+
     pub(super) fn balance(&mut self, cx: &mut Cx<'_>) {
         let jitter = Duration::from_millis(u64::from(cx.rng().below(1_000)));
         self.timers.set(Timer::Balance, cx.now() + self.config.balance_every + jitter);
         self.send_lists(cx);
+        if self.balance.lacks_memory && self.links.up() > 0 {
+            self.is_superfluous = true;
+        }
         if self.members > self.config.promote_above {
             self.balance.few_since = None;
             return self.relieve(cx);
@@ -112,7 +123,7 @@ impl Server {
         if waits {
             return;
         }
-        let Some((conn, instance)) = self.best_candidate() else { return };
+        let Some((conn, instance)) = self.best_candidate(now) else { return };
         self.balance.rising = Some((instance, now + TO_RISE));
         self.metrics.promotions += 1;
         self.send_ours(conn, &Words::Promote, cx);
@@ -146,7 +157,7 @@ impl Server {
     }
 
     /// The fastest of those that fulfil all conditions.
-    fn best_candidate(&self) -> Option<(ConnId, u64)> {
+    fn best_candidate(&self, now: Instant) -> Option<(ConnId, u64)> {
         let config = &self.config;
         let minutes = u32::try_from(config.least_uptime.as_secs() / 60).unwrap_or(u32::MAX);
         let fit = self.connections.members().filter_map(|(conn, member)| {
@@ -156,6 +167,7 @@ impl Server {
                 && kilobits >= config.least_kilobits
                 && ours.said.mebibytes >= config.least_mebibytes
                 && ours.said.minutes >= minutes
+                && now.since(member.since) >= config.least_attached
                 && self.balance.rising.is_none_or(|(instance, _)| instance != ours.said.instance);
             is_fit.then_some((kilobits, conn, ours.said.instance))
         });

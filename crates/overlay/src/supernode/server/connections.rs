@@ -54,7 +54,16 @@ pub(super) enum Call {
     /// To say this one thing.
     Errand(Vec<u8>),
     /// To ask this one thing, which answers come to.
-    Ask(Vec<u8>),
+    Ask(Ask),
+}
+
+/// A question to a supernode that the ring named.
+#[derive(Debug)]
+pub(super) struct Ask {
+    /// The search it is for.
+    pub(super) guid: Guid,
+    /// The frame to be said.
+    pub(super) words: Vec<u8>,
 }
 
 /// A call back.
@@ -95,6 +104,8 @@ pub(super) struct Member {
     pub(super) pinged: bool,
     /// When it is told of others again, and how long after that once more.
     pub(super) list_due: (Instant, Duration),
+    /// Since when it has been attached.
+    pub(super) since: Instant,
     /// What it said of itself, if it is one of ours.
     pub(super) ours: Option<Ours>,
 }
@@ -214,12 +225,6 @@ impl Connections {
         let is_probe =
             |phase: &Phase| matches!(phase, Phase::Calling(call) if matches!(**call, Call::Probe(_)));
         self.slots.iter().flatten().filter(|slot| is_probe(&slot.phase)).count()
-    }
-
-    /// Whether somebody is being asked something.
-    pub(super) fn has_asked(&self) -> bool {
-        let is_ask = |phase: &Phase| matches!(phase, Phase::Calling(call) if matches!(**call, Call::Ask(_)));
-        self.slots.iter().flatten().any(|slot| is_ask(&slot.phase))
     }
 
     /// Whether we are calling somebody there.

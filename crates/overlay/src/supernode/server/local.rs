@@ -69,8 +69,8 @@ impl Server {
             Command::RingFound(ticket, at) => self.on_ring_found(ticket, at, cx),
             Command::RingFinished(ticket) => self.on_ring_finished(ticket, cx),
             Command::Leave => self.close_all(cx),
-            // Others measure a supernode.
-            Command::Capacity { .. } => {}
+            // Its rate others measure.
+            Command::Capacity { mebibytes, .. } => self.has_memory(mebibytes),
         }
     }
 

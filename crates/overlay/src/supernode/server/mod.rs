@@ -104,6 +104,8 @@ pub struct Server {
     digest_due: bool,
     /// Others can carry its ordinary nodes, or no supernode would have it for long.
     is_superfluous: bool,
+    /// Its application was told that it joined.
+    said_joined: bool,
     closing: bool,
 }
 
@@ -139,6 +141,7 @@ impl Server {
             metrics: Metrics::default(),
             digest_due: false,
             is_superfluous: false,
+            said_joined: false,
             closing: false,
             config,
         }
@@ -178,6 +181,11 @@ impl Server {
     /// Other supernodes that it is linked to and has reached, for an ordinary node's list.
     pub fn neighbours(&self) -> Vec<SocketAddrV4> {
         self.links.proved().map(|(_, at, _)| at).collect()
+    }
+
+    /// Whether its application was told that it joined; from now on it was.
+    pub(super) fn says_joined(&mut self) -> bool {
+        std::mem::replace(&mut self.said_joined, true)
     }
 
     /// Whether the network does without it.
