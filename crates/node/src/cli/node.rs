@@ -37,9 +37,9 @@ pub(crate) struct JoinArgs {
     pub(crate) chord_places: u8,
     #[command(flatten)]
     pub(crate) member: MemberArgs,
-    /// Take part in the network of supernodes (FastTrack): the address of any supernode (may be repeated), or `serve` to
-    /// be one; this node may be asked to become one
-    #[arg(long, value_name = "ADDR|serve")]
+    /// Take part in the network of supernodes (FastTrack): the address of any supernode (may be repeated), `serve` to be
+    /// one, or `ordinary` never to become one; without either word this node becomes one when it is asked to
+    #[arg(long, value_name = "ADDR|serve|ordinary")]
     pub(crate) supernode: Vec<Supernode>,
     /// A tracker that is told of what this node publishes: http, https or udp (may be repeated)
     #[arg(long, value_name = "URL")]
@@ -157,6 +157,8 @@ impl FromStr for Chord {
 pub(crate) enum Supernode {
     /// Be one.
     Serve,
+    /// Never be one.
+    Ordinary,
     /// Through one.
     At(Address),
 }
@@ -165,10 +167,14 @@ impl FromStr for Supernode {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Supernode, String> {
-        if text == "serve" {
-            return Ok(Supernode::Serve);
+        match text {
+            "serve" => Ok(Supernode::Serve),
+            "ordinary" => Ok(Supernode::Ordinary),
+            address => {
+                let wrong = |_| "write IP:PORT or HOST:PORT, or the word serve or ordinary".into();
+                address.parse().map(Supernode::At).map_err(wrong)
+            }
         }
-        text.parse().map(Supernode::At).map_err(|_| "write IP:PORT or HOST:PORT, or the word serve".into())
     }
 }
 

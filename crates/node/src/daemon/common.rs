@@ -2,6 +2,7 @@
 //! work under way tells its outcome through.
 
 use super::bittorrent::BitTorrent;
+use super::ring::GUESTS;
 use super::system::System;
 use ed25519_dalek::SigningKey;
 use std::cell::{Cell, RefCell};
@@ -68,8 +69,8 @@ impl Common {
     /// A number that no publication or search of this run has had.
     pub(super) fn ticket(&self) -> Ticket {
         let ticket = self.tickets.get();
-        // The ring takes those below 2^31.
-        self.tickets.set(if ticket < i32::MAX as u32 { ticket + 1 } else { 1 });
+        // Those above are others' in the ring.
+        self.tickets.set(if ticket + 1 < GUESTS { ticket + 1 } else { 1 });
         Ticket(ticket)
     }
 

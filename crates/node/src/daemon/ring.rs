@@ -3,16 +3,16 @@
 use super::describe;
 use super::report::{Standing, SystemStatus};
 use super::system::{Database, LocalWork, News, System, Teller};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use throng_machine::Endpoint;
 use throng_overlay::chord::{Chord, Failure, Put, Start, Want};
-use throng_overlay::discovery;
+use throng_overlay::discovery::{self, Ticket};
 use throng_runtime::net::Sockets;
 use throng_runtime::ring::{Got, Kept, Ring, RingConfig, RingError, Told};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_local;
 
 /// The system's name.
@@ -23,6 +23,10 @@ const CONTACTS_EVERY: Duration = Duration::from_secs(30);
 const REJOIN: Duration = Duration::from_secs(15);
 /// After so long without an answer a person is told.
 const SILENCE: Duration = Duration::from_secs(15);
+
+/// Tickets of another system's publications and searches have this bit, and none above it: the ring's own puts and gets
+/// have that.
+pub(crate) const GUESTS: u32 = 1 << 30;
 
 /// How the ring is entered.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,6 +43,8 @@ pub(crate) enum Entry {
 pub(crate) struct RingSystem {
     ring: Ring<Chord>,
     standing: Rc<Cell<Standing>>,
+    /// Another system of this node that publishes and looks here.
+    guest: RefCell<Option<UnboundedSender<discovery::Event>>>,
 }
 
 impl RingSystem {
@@ -51,11 +57,36 @@ impl RingSystem {
     ) -> Result<Rc<RingSystem>, RingError> {
         let (ring, told) = Ring::start(config, sockets, machine)?;
         let standing = Rc::new(Cell::new(Standing::Joining));
-        let system = Rc::new(RingSystem { ring, standing });
+        let system = Rc::new(RingSystem { ring, standing, guest: RefCell::default() });
         spawn_local(Rc::clone(&system).listen(told, teller.clone()));
         spawn_local(Rc::clone(&system).enter(entry, teller));
         spawn_local(Rc::clone(&system).remember());
         Ok(system)
+    }
+
+    /// Lets one other system publish, withdraw, find and cancel by [`System::command`], under tickets that have
+    /// [`GUESTS`]; what comes of it is told to it, and when the ring is entered.
+    pub(crate) fn invite(&self) -> UnboundedReceiver<discovery::Event> {
+        let (guest, told) = unbounded_channel();
+        self.guest.replace(Some(guest));
+        told
+    }
+
+    /// Tells the guest what is its; `true` if it is nobody else's.
+    fn tell_guest(&self, event: &discovery::Event) -> bool {
+        let ticket = match event {
+            discovery::Event::Joined | discovery::Event::Left => None,
+            discovery::Event::Published { ticket, .. }
+            | discovery::Event::Found { ticket, .. }
+            | discovery::Event::Finished(ticket)
+            | discovery::Event::Refused(ticket, _) => Some(*ticket),
+        };
+        let is_its = ticket.is_some_and(|Ticket(number)| number & GUESTS != 0);
+        if let Some(guest) = self.guest.borrow().as_ref().filter(|_| is_its || ticket.is_none()) {
+            // It may have gone at the end of the program.
+            let _ = guest.send(event.clone());
+        }
+        is_its
     }
 
     async fn enter(self: Rc<Self>, entry: Entry, teller: Teller) {
@@ -106,6 +137,7 @@ impl RingSystem {
                 }
                 Told::Disk(Some(line)) => teller.tell(News::Notice(line)),
                 Told::Disk(None) => teller.tell(News::Notice("the disk takes records again".into())),
+                Told::Discovery(event) if self.tell_guest(&event) => {}
                 Told::Discovery(event) => {
                     match event {
                         discovery::Event::Joined => self.standing.set(Standing::Joined),

@@ -10,6 +10,7 @@ mod alone;
 mod api;
 mod directories;
 mod gnutella;
+mod half;
 mod home;
 mod operate;
 mod peers;
@@ -17,4 +18,5 @@ mod peers;
 #[path = "../cli/program.rs"]
 mod program;
 mod several;
+mod supernodes;
 mod transmission;

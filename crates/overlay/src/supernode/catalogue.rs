@@ -92,14 +92,23 @@ impl Catalogue {
         true
     }
 
-    /// Takes a file back; `false` if the owner has none of that hash.
-    pub fn unshare(&mut self, owner: OwnerId, hash: &FtHash) -> bool {
+    /// Whether an owner shares a file of that hash.
+    pub fn has(&mut self, owner: OwnerId, hash: &FtHash) -> bool {
+        self.doc_of(owner, hash).is_some()
+    }
+
+    fn doc_of(&mut self, owner: OwnerId, hash: &FtHash) -> Option<DocId> {
         let mut doc = None;
         self.index.search_key(&hash.0, WORK, &mut |hit| {
             doc = (hit.owner == owner).then_some(hit.doc);
             doc.is_none()
         });
-        let Some(doc) = doc else { return false };
+        doc
+    }
+
+    /// Takes a file back; `false` if the owner has none of that hash.
+    pub fn unshare(&mut self, owner: OwnerId, hash: &FtHash) -> bool {
+        let Some(doc) = self.doc_of(owner, hash) else { return false };
         self.forget(doc);
         self.index.remove(doc);
         self.resize();

@@ -15,7 +15,7 @@ pub(super) const MAX_REPLY: usize = throng_wire::fasttrack::MAX_BODY;
 /// Bytes of a network's name at most, its end included.
 const MAX_NAME: usize = 32;
 /// Lead byte and header of a message.
-const HEAD: usize = 5;
+pub(super) const HEAD: usize = 5;
 
 /// Both directions of a connection.
 #[derive(Debug)]

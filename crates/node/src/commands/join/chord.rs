@@ -7,7 +7,6 @@ use crate::commands::Context;
 use crate::daemon::home::Identity;
 pub(super) use crate::daemon::ring::Entry;
 use crate::daemon::ring::{self, RingSystem};
-use crate::daemon::system::System;
 use crate::failure::{Failure, Outcome};
 use crate::text;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -76,7 +75,7 @@ fn own_among(founders: &[SocketAddr], at: SocketAddr) -> Option<SocketAddr> {
 }
 
 /// Begins to enter the ring.
-pub(super) fn start(entry: Entry, starting: &Starting<'_>) -> Outcome<Rc<dyn System>> {
+pub(super) fn start(entry: Entry, starting: &Starting<'_>) -> Outcome<Rc<RingSystem>> {
     let Starting { args, home, identity, port, .. } = *starting;
     let config = RingConfig { source: Source::default(), records: Some(home.path(RECORDS)) };
     let timers = chord::Timers { hand_over: args.leave_timeout, ..chord::Timers::default() };
@@ -93,7 +92,7 @@ pub(super) fn start(entry: Entry, starting: &Starting<'_>) -> Outcome<Rc<dyn Sys
         )));
     }
     let ring = RingSystem::start(&config, sockets, entry, (machine, starting.teller(ring::NAME)));
-    Ok(ring.map_err(Failure::failed)?)
+    ring.map_err(Failure::failed)
 }
 
 /// What the ring's machine has for itself.

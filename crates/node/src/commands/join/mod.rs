@@ -153,8 +153,9 @@ fn folders(args: &JoinArgs, home: &Home, shared: Shared) -> Outcome<Shared> {
 /// Starts all that is planned.
 fn start(plan: Plan, starting: &Starting<'_>) -> Outcome<Vec<Rc<dyn System>>> {
     let mut systems: Vec<Rc<dyn System>> = Vec::new();
-    if let Some(entry) = plan.chord {
-        systems.push(chord::start(entry, starting)?);
+    let ring = plan.chord.map(|entry| chord::start(entry, starting)).transpose()?;
+    if let Some(ring) = &ring {
+        systems.push(Rc::clone(ring) as Rc<dyn System>);
     }
     if !plan.directories.is_empty() {
         systems.push(directory::start(plan.directories, starting)?);
@@ -163,7 +164,7 @@ fn start(plan: Plan, starting: &Starting<'_>) -> Outcome<Vec<Rc<dyn System>>> {
         systems.push(gnutella::start(entry, starting)?);
     }
     if let Some(entry) = plan.supernode {
-        systems.push(supernode::start(entry, starting)?);
+        systems.push(supernode::start(entry, ring, starting)?);
     }
     Ok(systems)
 }

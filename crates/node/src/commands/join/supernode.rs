@@ -5,6 +5,7 @@ use super::place::{own_ip, resolve_all};
 use crate::cli::Supernode;
 use crate::commands::Context;
 use crate::daemon::home::Identity;
+use crate::daemon::ring::RingSystem;
 use crate::daemon::supernode::{self, Parts, SupernodeSystem};
 use crate::daemon::system::System;
 use crate::failure::{Failure, Outcome};
@@ -21,7 +22,7 @@ const CONTACTS: &str = "supernodes";
 
 /// How the network is entered.
 pub(super) struct Entry {
-    serve: bool,
+    role: Role,
     through: Vec<SocketAddr>,
 }
 
@@ -30,26 +31,39 @@ pub(super) fn entry(given: &[Supernode], context: &Context) -> Outcome<Option<En
     if given.is_empty() {
         return Ok(None);
     }
-    let serve = given.contains(&Supernode::Serve);
+    let role = match (given.contains(&Supernode::Serve), given.contains(&Supernode::Ordinary)) {
+        (true, true) => {
+            let reason = "a node is a supernode or it is not: give --supernode serve or --supernode ordinary";
+            return Err(Failure::Usage(reason.into()));
+        }
+        (true, false) => Role::Super,
+        (false, true) => Role::Ordinary,
+        (false, false) => Role::Either,
+    };
     let addresses = given.iter().filter_map(|given| match given {
         Supernode::At(address) => Some(address),
-        Supernode::Serve => None,
+        Supernode::Serve | Supernode::Ordinary => None,
     });
     let addresses: Vec<_> = addresses.collect();
     let through =
         if addresses.is_empty() { Vec::new() } else { resolve_all(addresses.into_iter(), context)? };
-    Ok(Some(Entry { serve, through }))
+    Ok(Some(Entry { role, through }))
 }
 
-/// Begins to join.
-pub(super) fn start(entry: Entry, starting: &Starting<'_>) -> Outcome<Rc<dyn System>> {
+/// Begins to join; with a ring, what a flood misses is found there.
+pub(super) fn start(
+    entry: Entry,
+    ring: Option<Rc<RingSystem>>,
+    starting: &Starting<'_>,
+) -> Outcome<Rc<dyn System>> {
     let Starting { home, identity, port, .. } = *starting;
     let at = port.local_addr();
     let config = Config {
-        role: if entry.serve { Role::Super } else { Role::Either },
+        role: entry.role,
         user: user(identity).into(),
-        address: address(at, entry.serve),
+        address: address(at, entry.role == Role::Super),
         port: at.port(),
+        ring: ring.is_some(),
         ..Config::default()
     };
     let net = NetConfig {
@@ -63,6 +77,7 @@ pub(super) fn start(entry: Entry, starting: &Starting<'_>) -> Outcome<Rc<dyn Sys
         address: at,
         through: entry.through,
         contacts: home.path(CONTACTS),
+        ring,
     };
     let system = SupernodeSystem::start(parts, starting.teller(supernode::NAME));
     Ok(system.map_err(Failure::failed)?)

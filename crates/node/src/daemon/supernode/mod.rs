@@ -1,9 +1,12 @@
 //! The network of supernodes (FastTrack) as a system of the node: attached to a supernode, or one itself.
 
 mod describe;
+mod in_ring;
 
 use super::report::{Standing, SystemStatus};
+use super::ring::RingSystem;
 use super::system::{Database, LocalWork, News, Offer, System, Teller};
+use in_ring::InRing;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
@@ -38,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) through: Vec<SocketAddr>,
     /// Where those we knew are kept.
     pub(crate) contacts: PathBuf,
+    /// The node's ring, if it is in one.
+    pub(crate) ring: Option<Rc<RingSystem>>,
 }
 
 /// The node's part in the network of supernodes.
@@ -48,12 +53,13 @@ pub(crate) struct SupernodeSystem {
     standing: Cell<Standing>,
     published: RefCell<BTreeMap<Ticket, ContentId>>,
     contacts: PathBuf,
+    in_ring: InRing,
 }
 
 impl SupernodeSystem {
     /// Begins to join.
     pub(crate) fn start(parts: Parts, teller: Teller) -> io::Result<Rc<SupernodeSystem>> {
-        let Parts { config, sockets, address, through, contacts } = parts;
+        let Parts { config, sockets, address, through, contacts, ring } = parts;
         let (member, told) = Member::start(config, sockets, address.port())?;
         let system = Rc::new(SupernodeSystem {
             member,
@@ -62,12 +68,14 @@ impl SupernodeSystem {
             standing: Cell::new(Standing::Joining),
             published: RefCell::default(),
             contacts,
+            in_ring: InRing::new(ring),
         });
         let known = std::fs::read_to_string(&system.contacts).unwrap_or_default();
         let known = known.lines().take(MAX_CONTACTS).filter_map(|line| line.parse::<SocketAddr>().ok());
         let all: Vec<Endpoint> = through.into_iter().chain(known).map(Endpoint::from).collect();
         spawn_local(Rc::clone(&system).listen(told));
         spawn_local(Rc::clone(&system).remember());
+        spawn_local(Rc::clone(&system).hear_ring());
         system.member.command(Command::Join(all));
         Ok(system)
     }
@@ -77,6 +85,13 @@ impl SupernodeSystem {
             if let Both::Overlay(event) = told {
                 self.on_event(event);
             }
+        }
+    }
+
+    async fn hear_ring(self: Rc<Self>) {
+        let Some(mut told) = self.in_ring.told() else { return };
+        while let Some(event) = told.recv().await {
+            self.in_ring.on_told(event).into_iter().for_each(|command| self.member.command(command));
         }
     }
 
@@ -108,13 +123,14 @@ impl SupernodeSystem {
                 self.standing.set(Standing::Left);
                 self.tell(discovery::Event::Left);
             }
-            // Violations are counted; calls are the transfers'; rings are not asked yet.
-            Event::Violation { .. }
-            | Event::CallAsked { .. }
-            | Event::RingPublish(..)
+            // Violations are counted; calls are the transfers'.
+            Event::Violation { .. } | Event::CallAsked { .. } => {}
+            wish @ (Event::RingPublish(..)
             | Event::RingWithdraw(_)
             | Event::RingFind(..)
-            | Event::RingCancel(_) => {}
+            | Event::RingCancel(_)) => {
+                self.in_ring.on_wish(wish).into_iter().for_each(|command| self.member.command(command));
+            }
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::{Client, Cx, Event};
 use crate::discovery::{Item, Query, Refusal, Ticket};
-use crate::supernode::{FoundFile, Prepared, Violation, share};
+use crate::supernode::hit::callable_from;
+use crate::supernode::{FoundFile, Prepared, Violation, endpoint, share};
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 use std::time::Duration;
@@ -95,11 +96,12 @@ impl Client {
         let ticket = find.ticket;
         let (mut user, mut wrong) = (None, false);
         for hit in reply.hits.iter() {
-            let Ok(hit) = hit else {
+            let Ok(mut hit) = hit else {
                 wrong = true;
                 break;
             };
             user = hit.user.or(user);
+            hit.at = callable_from(endpoint(at), hit.at);
             if !find.prepared.matches(&hit.item) {
                 wrong = true;
                 continue;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::discovery::{Item, Query, Refusal};
 use crate::supernode::channel::Channel;
+use std::time::Duration;
 use throng_machine::probe::{Out, Probe};
 use throng_wire::fasttrack::{
     ClientHello, Frame, FtHash, Hit, Hits, Message, NodeList, NodeListEntry, PushOrder, Reply, SERVER_SEED,
@@ -353,6 +354,47 @@ fn a_stream_cut_at_every_offset_leaves_a_client_that_tries_again() {
 #[test]
 fn an_attached_node_takes_few_bytes() {
     let session = size_of::<Session>();
-    let known = 24 * 8;
-    assert!(size_of::<Client>() + session + known <= 640, "{} + {session} + {known}", size_of::<Client>());
+    let known = 24 * 7;
+    assert!(size_of::<Client>() + session + known <= 512, "{} + {session} + {known}", size_of::<Client>());
+}
+
+#[test]
+fn a_supernode_that_chooses_a_type_we_do_not_speak_is_left_at_its_hello() {
+    let ours = ServerHello::ours().encode();
+    for kind in [0x01u8, 0x29, 0x80, 0xbb] {
+        let mut probe = Probe::new(Client::new(Arc::new(config()), 77));
+        let outs = probe.command(Command::Join(vec![super::super::endpoint(super_at(1))]));
+        let (stream, _) = opened(&outs)[0];
+        probe.stream(stream, StreamInput::Opened);
+        let mut hello = ours;
+        hello[7] ^= 0x40 ^ kind;
+        let outs = probe.stream(stream, StreamInput::Bytes(&hello));
+        assert!(outs.contains(&Out::Close(stream)), "{kind:x}");
+        assert_eq!(probe.machine.violations().count(Violation::Unreadable), 1);
+    }
+}
+
+#[test]
+fn hits_name_third_parties_in_vain_where_they_are_nearer_than_the_supernode() {
+    let mut bench = Bench::attached();
+    bench.find(7, "zebra");
+    let mut tags = TagsWriter::default();
+    tags.text(TagKind::FILE_NAME, b"zebra.mp3");
+    let mut bytes = Vec::new();
+    for (number, ip) in (1..).zip([[127, 0, 0, 1], [169, 254, 0, 1], [198, 51, 100, 9]]) {
+        let hash = FtHash([number; 20]);
+        let item = throng_wire::fasttrack::Item { hash, file_id: 0, size: 9, tags: tags.tags() };
+        let at = SocketAddrV4::new(ip.into(), 22);
+        Hit { at, bandwidth: 1, user: Some(b"eve"), item }.put(b"KaZaA", &mut bytes);
+    }
+    let hits = Hits::written(3, &bytes);
+    bench.say(&Message::Reply(Reply { supernode: super_at(1), id: 1, hits }));
+    let events = bench.probe.take_events();
+    let called: Vec<bool> = events
+        .iter()
+        .filter_map(
+            |event| if let Event::Found(_, file) = event { Some(!file.is_firewalled()) } else { None },
+        )
+        .collect();
+    assert_eq!(called, [false, false, true], "only what is no nearer than the supernode");
 }

@@ -107,6 +107,7 @@ impl Server {
         let mut bytes = Vec::new();
         Message::Query(*query).put(&mut bytes);
         self.metrics.queries_sent += targets.len() as u64;
+        self.metrics.spend(targets.len(), bytes.len());
         for link in targets {
             // What has come far is given up first.
             let rank = u8::MAX - query.hops;
@@ -114,7 +115,15 @@ impl Server {
         }
     }
 
+    /// Who came to ask this one thing is told when it has heard all.
     pub(super) fn on_query(&mut self, link: LinkId, query: &Query<'_>, cx: &mut Cx<'_>) {
+        self.take_query(link, query, cx);
+        if self.links.get(link).is_some_and(|link| link.passing) {
+            self.say_bye(link, REPLY, cx);
+        }
+    }
+
+    fn take_query(&mut self, link: LinkId, query: &Query<'_>, cx: &mut Cx<'_>) {
         let rate = self.config.link_queries;
         let now = cx.now();
         let Some(known) = self.links.get_mut(link) else { return };
@@ -177,24 +186,32 @@ impl Server {
         let Some(supernode) = self.address else { return };
         let batches = self.hits_here(prepared, None, query.wanted.min(MAX_HITS), cx);
         for (count, bytes) in batches.full {
-            let reply = Reply { guid: query.guid, supernode, hits: Hits::written(count, &bytes) };
-            self.say(link, &Message::Reply(reply), REPLY, cx);
+            self.reply(link, &Reply { guid: query.guid, supernode, hits: Hits::written(count, &bytes) }, cx);
+        }
+    }
+
+    fn reply(&mut self, link: LinkId, reply: &Reply<'_>, cx: &mut Cx<'_>) {
+        let mut bytes = Vec::new();
+        if Message::Reply(*reply).put(&mut bytes) {
+            self.metrics.spend(1, bytes.len());
+            self.say_bytes(link, &bytes, REPLY, cx);
         }
     }
 
     /// Hits for a search of ours, or for one that came this way.
     pub(super) fn on_reply(&mut self, link: LinkId, reply: &Reply<'_>, cx: &mut Cx<'_>) {
         self.metrics.replies += 1;
+        let Some(from) = self.links.get(link).map(|link| link.from) else { return };
         match self.flood.way_back(&reply.guid, cx.now()) {
             Some(crate::flood::Origin::Own) => {
-                let wrong = self.take_hits(&reply.guid, (reply.supernode, reply.hits), cx);
+                let wrong = self.take_hits(from, reply, cx);
                 // Who only passes replies on cannot know.
                 if wrong > 0 && self.links.is_of(link, reply.supernode) {
                     self.link_misbehaves(link, Violation::FalseAnswer, cx);
                 }
             }
             Some(crate::flood::Origin::Link(back)) if back != link => {
-                self.say(back, &Message::Reply(*reply), REPLY, cx);
+                self.reply(back, reply, cx);
             }
             Some(crate::flood::Origin::Link(_)) | None => {
                 self.link_misbehaves(link, Violation::Unasked, cx);

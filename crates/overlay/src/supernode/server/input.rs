@@ -1,6 +1,6 @@
 //! From bytes to messages: what a connection is, and frames of ordinary nodes.
 
-use super::super::channel::Channel;
+use super::super::channel::{Channel, HEAD};
 use super::connections::{ConnId, Phase};
 use super::{Cx, Server};
 use crate::supernode::Violation;
@@ -103,6 +103,10 @@ impl Server {
             Frame::Ping => self.pong(conn, cx),
             Frame::Pong => {}
             Frame::Message(kind, body) => match Message::parse(kind, body) {
+                Ok(Message::Search(query)) => {
+                    self.metrics.spend(1, HEAD + body.len());
+                    self.on_search(conn, &query, cx);
+                }
                 Ok(message) => self.on_message(conn, &message, cx),
                 Err(_) => self.punish(conn, Violation::Unreadable, cx),
             },

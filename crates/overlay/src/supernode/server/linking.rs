@@ -3,7 +3,7 @@
 //! Whoever calls us as a supernode is called back at the port it names; until it answers there it is told to nobody.
 //! Of two links between the same two, the one that the smaller instance called stays.
 
-use super::connections::{Call, ConnId, Phase, Probe, Probed};
+use super::connections::{Ask, Call, ConnId, Phase, Probe, Probed};
 use super::links::Link;
 use super::{Cx, Server, Timer};
 use crate::flood::{Importance, LinkId, SendQueue};
@@ -12,10 +12,21 @@ use crate::supernode::{Violation, endpoint, v4};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 use throng_machine::{Endpoint, StreamEnd};
-use throng_wire::supernode::{Message, Preamble, Purpose, Standing};
+use throng_wire::supernode::{Guid, Message, Preamble, Purpose, Standing};
 
 /// Calls under way at once.
 const MAX_CALLS: usize = 8;
+/// What a link is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stay {
+    /// To be neighbours.
+    Lasting,
+    /// One push or question of the other side.
+    Errand,
+    /// One question of ours, for that search.
+    Asked(Guid),
+}
+
 /// How long a link stays that was made for one question.
 const PASSING: Duration = Duration::from_secs(20);
 /// Addresses that are thought of when a link is wanted.
@@ -59,10 +70,10 @@ impl Server {
                 }
                 self.close(conn, cx);
             }
-            Purpose::Errand => self.take_link(conn, theirs, true, cx),
+            Purpose::Errand => self.take_link(conn, theirs, Stay::Errand, cx),
             Purpose::Link if theirs.instance == self.instance => self.close(conn, cx),
             Purpose::Link if self.is_banned(from.ip(), cx.now()) => self.close(conn, cx),
-            Purpose::Link => self.take_link(conn, theirs, false, cx),
+            Purpose::Link => self.take_link(conn, theirs, Stay::Lasting, cx),
         }
     }
 
@@ -93,21 +104,29 @@ impl Server {
                 if theirs.instance == self.instance {
                     self.close(conn, cx);
                 } else {
-                    self.take_link(conn, &theirs, false, cx);
+                    self.take_link(conn, &theirs, Stay::Lasting, cx);
                 }
             }
             Call::Errand(words) => {
                 cx.write(stream, |out| out.extend_from_slice(&words));
                 self.close(conn, cx);
             }
-            Call::Ask(words) => {
+            Call::Ask(ask) => {
                 self.timers.clear(Timer::Greeting(conn, stream));
-                self.take_link(conn, &theirs, true, cx);
-                if let Some(link) = self.link_of(conn) {
-                    self.say_bytes(link, &words, Importance::CONTROL, cx);
-                }
+                self.take_asked(conn, &theirs, &ask, cx);
             }
             Call::Probe(probe) => self.on_proof(conn, &theirs, probe, cx),
+        }
+    }
+
+    /// A supernode that the ring named is one: it is asked, and may become a neighbour, for a flood missed it.
+    fn take_asked(&mut self, conn: ConnId, theirs: &Preamble, ask: &Ask, cx: &mut Cx<'_>) {
+        let Some(at) = self.connections.get(conn).map(|connection| connection.from) else { return };
+        self.calls.was_welcome(at);
+        self.cache.add(at, &self.config.cache, cx.now());
+        self.take_link(conn, theirs, Stay::Asked(ask.guid), cx);
+        if let Some(link) = self.link_of(conn) {
+            self.say_bytes(link, &ask.words, Importance::CONTROL, cx);
         }
     }
 
@@ -119,7 +138,8 @@ impl Server {
     }
 
     /// A connection becomes a link, if there is room.
-    fn take_link(&mut self, conn: ConnId, theirs: &Preamble, passing: bool, cx: &mut Cx<'_>) {
+    fn take_link(&mut self, conn: ConnId, theirs: &Preamble, stay: Stay, cx: &mut Cx<'_>) {
+        let passing = stay != Stay::Lasting;
         let Some(connection) = self.connections.get(conn) else { return };
         let (from, outgoing) = (connection.from, connection.outgoing);
         if !passing && let Some(older) = self.links.of_instance(theirs.instance) {
@@ -143,6 +163,7 @@ impl Server {
             listens,
             proved: outgoing,
             passing,
+            asked: if let Stay::Asked(guid) = stay { Some(guid) } else { None },
             outgoing,
             instance: theirs.instance,
             standing: theirs.standing,
@@ -161,7 +182,7 @@ impl Server {
         }
         if self.links.up() > self.config.max_links && !outgoing {
             self.tell_known(link, cx);
-            self.say_bye(link, cx);
+            self.say_bye(link, Importance::CONTROL, cx);
             return self.close(conn, cx);
         }
         self.metrics.links_made += 1;
@@ -193,6 +214,7 @@ impl Server {
             return self.close(conn, cx);
         }
         self.metrics.proved += 1;
+        self.calls.was_welcome(from);
         match probe.whom {
             Probed::Link(link) => {
                 self.close(conn, cx);
@@ -222,12 +244,16 @@ impl Server {
                     self.count(to, Violation::NotReachable, cx);
                 }
             }
-            Call::Errand(_) | Call::Ask(_) => {}
+            Call::Ask(ask) => self.ask_is_over(&ask.guid, cx),
+            Call::Errand(_) => {}
         }
     }
 
     pub(super) fn link_is_down(&mut self, id: LinkId, cx: &mut Cx<'_>) {
         let Some(link) = self.links.remove(id) else { return };
+        if let Some(guid) = &link.asked {
+            self.ask_is_over(guid, cx);
+        }
         if let Some(at) = link.listens.filter(|_| !link.passing) {
             // It may have died: others first.
             self.cache.postpone(&endpoint(at), cx.now() + Duration::from_secs(30));
@@ -317,7 +343,7 @@ impl Server {
         self.call(to, Call::Link, cx);
         let given_up = self.some_link(cx);
         if let Some(conn) = self.links.get(given_up).map(|link| link.conn) {
-            self.say_bye(given_up, cx);
+            self.say_bye(given_up, Importance::CONTROL, cx);
             self.close(conn, cx);
         }
     }

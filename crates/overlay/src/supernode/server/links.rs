@@ -7,7 +7,7 @@ use crate::supernode::v4;
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use throng_machine::{Endpoint, Instant};
-use throng_wire::supernode::Standing;
+use throng_wire::supernode::{Guid, Standing};
 
 /// One link that is up.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Link {
     pub(super) proved: bool,
     /// It stays for one question only and is no neighbour.
     pub(super) passing: bool,
+    /// The search that the question is of, if it is ours.
+    pub(super) asked: Option<Guid>,
     /// We called it.
     pub(super) outgoing: bool,
     pub(super) instance: u64,

@@ -27,6 +27,10 @@ pub struct Metrics {
     pub dropped: u64,
     /// Replies of other supernodes, for here or passed on.
     pub replies: u64,
+    /// Messages that searches cost: heard of ordinary nodes, sent to them, and sent to other supernodes.
+    pub search_messages: u64,
+    /// Their bytes, frames included.
+    pub search_bytes: u64,
     /// Pushes passed on.
     pub pushes: u64,
     /// Links made.
@@ -37,6 +41,14 @@ pub struct Metrics {
     pub promotions: u64,
     /// Ordinary nodes sent elsewhere.
     pub moved: u64,
+}
+
+impl Metrics {
+    /// Counts so many messages of searches, of so many bytes each.
+    pub(super) fn spend(&mut self, messages: usize, bytes: usize) {
+        self.search_messages += messages as u64;
+        self.search_bytes += (messages * bytes) as u64;
+    }
 }
 
 /// What there is now.

@@ -10,21 +10,25 @@ use throng_wire::supernode::{OURS, Ours};
 impl Server {
     /// Tells an ordinary node something; who has not read far more than it may is closed.
     pub(super) fn tell(&mut self, conn: ConnId, message: &Message<'_>, cx: &mut Cx<'_>) {
-        self.write(conn, cx, |member, out| _ = member.channel.put(message, out));
+        let length = self.write(conn, cx, |member, out| _ = member.channel.put(message, out));
+        if matches!(message, Message::Reply(_) | Message::SearchEnd(_)) {
+            self.metrics.spend(1, length);
+        }
     }
 
-    /// Writes what `fill` appends.
+    /// Writes what `fill` appends; how many bytes those are.
     pub(super) fn write(
         &mut self,
         conn: ConnId,
         cx: &mut Cx<'_>,
         fill: impl FnOnce(&mut Member, &mut Vec<u8>),
-    ) {
+    ) -> usize {
         let limit = self.config.max_queue.saturating_mul(2);
-        let Some(connection) = self.connections.get_mut(conn) else { return };
-        let Phase::Member(member) = &mut connection.phase else { return };
+        let Some(connection) = self.connections.get_mut(conn) else { return 0 };
+        let Phase::Member(member) = &mut connection.phase else { return 0 };
         if connection.queued > limit {
-            return self.punish(conn, Violation::SlowReader, cx);
+            self.punish(conn, Violation::SlowReader, cx);
+            return 0;
         }
         let mut length = 0;
         cx.write(connection.stream, |out| {
@@ -33,6 +37,7 @@ impl Server {
             length = out.len() - before;
         });
         connection.queued = connection.queued.saturating_add(length as u32);
+        length
     }
 
     /// Whether an ordinary node reads what it is sent.

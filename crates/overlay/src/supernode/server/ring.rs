@@ -5,8 +5,8 @@
 //! then asked itself. The ring is another machine: the node carries the wishes ([`Event::RingFind`] and others) and
 //! the answers. A file of several ordinary nodes here is published once.
 
-use super::connections::Call;
-use super::searching::{Origin, Step};
+use super::connections::{Ask, Call};
+use super::searching::Step;
 use super::{Cx, Event, LOCAL, Server};
 use crate::discovery::{Item, Query, Ticket};
 use crate::keyword_index::OwnerId;
@@ -19,6 +19,8 @@ use throng_wire::supernode::{Guid, Message, Query as LinkQuery};
 
 /// Files published at once; a ring takes twice as many from one node.
 const MAX_PUBLISHED: usize = 8_192;
+/// Supernodes asked for one search because the ring named them.
+const MAX_ASKS: u8 = 16;
 /// Words of a search that the ring is asked for.
 const MAX_WORDS: usize = 8;
 
@@ -98,9 +100,7 @@ impl Server {
             .take(MAX_WORDS)
             .map(|word| String::from_utf8_lossy(word).into_owned())
             .collect();
-        // This node's own searches ask the ring by themselves.
-        let is_own = matches!(search.origin, Origin::Local(_));
-        if !self.config.ring || words.is_empty() || is_own {
+        if !self.config.ring || words.is_empty() {
             return self.finish_search(guid, cx);
         }
         let limit = u32::from(search.wanted - search.got);
@@ -116,7 +116,7 @@ impl Server {
     /// The ring names a supernode; it is asked, unless it was as a neighbour.
     pub(super) fn on_ring_found(&mut self, ticket: Ticket, at: Endpoint, cx: &mut Cx<'_>) {
         let Some(guid) = self.in_ring.asked.get(&ticket).copied() else { return };
-        let Some(search) = self.searches.get(&guid) else { return };
+        let Some(search) = self.searches.get(&guid).filter(|search| search.asks.1 < MAX_ASKS) else { return };
         let Some(to) = v4(at).filter(|to| at.is_dialable() && Some(*to) != self.address) else { return };
         let known = self.links.to(to).is_some() || self.connections.is_calling(at);
         if known || !self.calls.allow(at, self.config.max_calls_a_minute, cx.now()) {
@@ -127,19 +127,32 @@ impl Server {
         let query = LinkQuery { guid, ttl: 1, hops: 0, fanout: 0, wanted, realm, terms };
         let mut words = Vec::new();
         Message::Query(query).put(&mut words);
-        self.call(to, Call::Ask(words), cx);
+        if let Some(search) = self.searches.get_mut(&guid) {
+            search.asks = (search.asks.0 + 1, search.asks.1 + 1);
+        }
+        self.call(to, Call::Ask(Ask { guid, words }), cx);
+    }
+
+    /// One that the ring named has answered, or will not.
+    pub(super) fn ask_is_over(&mut self, guid: &Guid, cx: &mut Cx<'_>) {
+        let Some(search) = self.searches.get_mut(guid) else { return };
+        search.asks.0 = search.asks.0.saturating_sub(1);
+        self.finish_if_all_answered(guid, cx);
     }
 
     /// The ring knows no more; those it named still have their time.
     pub(super) fn on_ring_finished(&mut self, ticket: Ticket, cx: &mut Cx<'_>) {
         let Some(guid) = self.in_ring.asked.remove(&ticket) else { return };
-        let is_asked = self.connections.has_asked();
-        match self.searches.get_mut(&guid) {
-            Some(search) => search.ring = None,
-            None => return,
+        if let Some(search) = self.searches.get_mut(&guid) {
+            search.ring = None;
+            self.finish_if_all_answered(&guid, cx);
         }
-        if !is_asked {
-            self.finish_search(&guid, cx);
+    }
+
+    fn finish_if_all_answered(&mut self, guid: &Guid, cx: &mut Cx<'_>) {
+        let waits = |search: &super::Search| search.ring.is_some() || search.asks.0 > 0;
+        if self.searches.get(guid).is_some_and(|search| !waits(search)) {
+            self.finish_search(guid, cx);
         }
     }
 

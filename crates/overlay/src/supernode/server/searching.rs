@@ -9,12 +9,14 @@ use super::connections::ConnId;
 use super::{Cx, Event, LOCAL, Server, Timer};
 use crate::discovery::Ticket;
 use crate::keyword_index::{DocId, OwnerId};
+use crate::supernode::hit::callable_from;
 use crate::supernode::{FoundFile, Violation};
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 use std::ops::ControlFlow;
+use throng_machine::Endpoint;
 use throng_wire::fasttrack::{Hit, Hits, Message, NETWORK_NAME, Query, Realm, Reply, Terms};
-use throng_wire::supernode::Guid;
+use throng_wire::supernode::{Guid, Reply as LinkReply};
 
 /// Bytes of hits in one message, about.
 const BATCH: usize = 12 << 10;
@@ -50,6 +52,8 @@ pub(super) struct Search {
     pub(super) seen: BTreeSet<(SocketAddrV4, [u8; 20])>,
     /// The ring is asked under this.
     pub(super) ring: Option<Ticket>,
+    /// Supernodes that the ring named and that have not answered, and those that were asked in all.
+    pub(super) asks: (u8, u8),
 }
 
 /// Hits, in as many messages as they need.
@@ -121,6 +125,7 @@ impl Server {
             step: Step::Near,
             seen: BTreeSet::new(),
             ring: None,
+            asks: (0, 0),
         };
         self.answer_here(&mut search, cx);
         if let Origin::Member(conn, id) = origin
@@ -202,8 +207,8 @@ impl Server {
     }
 
     /// Hits from another supernode: those that answer, are new, and are not the searcher's own. How many were none.
-    pub(super) fn take_hits(&mut self, guid: &Guid, reply: (SocketAddrV4, Hits<'_>), cx: &mut Cx<'_>) -> u32 {
-        let (supernode, hits) = reply;
+    pub(super) fn take_hits(&mut self, from: Endpoint, reply: &LinkReply<'_>, cx: &mut Cx<'_>) -> u32 {
+        let LinkReply { guid, supernode, hits } = reply;
         let Some(search) = self.searches.get_mut(guid) else { return 0 };
         let own = match search.origin {
             Origin::Member(conn, _) => self.connections.member(conn).map(|member| member.at),
@@ -211,12 +216,13 @@ impl Server {
         };
         let (mut batches, mut wrong, mut user) = (Batches::default(), 0, None);
         for hit in hits.iter() {
-            let Ok(hit) = hit else {
+            let Ok(mut hit) = hit else {
                 wrong += 1;
                 break;
             };
             // A hit without a name is of the same user as the one before.
             user = hit.user.or(user);
+            hit.at = callable_from(from, hit.at);
             if user.is_none() || !search.prepared.matches(&hit.item) {
                 wrong += 1;
                 continue;
@@ -231,7 +237,7 @@ impl Server {
         search.got += batches.count();
         let (origin, is_enough) = (search.origin, search.got >= search.wanted);
         for (count, bytes) in batches.full {
-            self.deliver(origin, supernode, Hits::written(count, &bytes), cx);
+            self.deliver(origin, *supernode, Hits::written(count, &bytes), cx);
         }
         if is_enough {
             self.finish_search(guid, cx);

@@ -3,7 +3,7 @@
 use super::super::channel::Channel;
 use super::connections::{ConnId, Member, Ours as Known, Phase};
 use super::{Cx, Event, Server};
-use crate::flood::Budget;
+use crate::flood::{Budget, Importance};
 use crate::supernode::{Violation, v4};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -37,6 +37,7 @@ impl Server {
             message_budget: Budget::default(),
             pinged: false,
             list_due: (cx.now() + FIRST_LIST, FIRST_LIST),
+            since: cx.now(),
             ours: None,
         }));
         self.timers.clear(super::Timer::Greeting(conn, stream));
@@ -100,7 +101,6 @@ impl Server {
             Message::NodeInfo(info) => self.on_node_info(conn, info),
             Message::Share(share) => self.on_share(conn, share, cx),
             Message::Unshare(item) => self.on_unshare(conn, item, cx),
-            Message::Search(query) => self.on_search(conn, query, cx),
             Message::Push(body) => match PushRequest::parse(body) {
                 Ok(push) => self.on_push(conn, &push, cx),
                 Err(_) => self.punish(conn, Violation::Unreadable, cx),
@@ -194,7 +194,7 @@ impl Server {
                 }
             }
             if let Some(link) = self.link_of(conn) {
-                self.say_bye(link, cx);
+                self.say_bye(link, Importance::CONTROL, cx);
             }
             self.close(conn, cx);
         }

@@ -21,9 +21,12 @@ impl Server {
             }
             return;
         }
+        let again = self.catalogue.has(owner, &share.item.hash);
         if self.catalogue.share(owner, share) {
             self.metrics.shares += 1;
-            self.publish_in_ring(owner, &share.item, cx);
+            if !again {
+                self.publish_in_ring(owner, &share.item, cx);
+            }
         }
     }
 

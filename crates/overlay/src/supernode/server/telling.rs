@@ -62,7 +62,15 @@ impl Server {
             Message::Query(query) => self.on_query(link, query, cx),
             Message::Reply(reply) => self.on_reply(link, reply, cx),
             Message::Push(push) => self.on_passed_push(push, cx),
-            Message::Bye(_) | Message::Other(_) => {}
+            Message::Bye(_) => self.on_bye(link, cx),
+            Message::Other(_) => {}
+        }
+    }
+
+    /// Who was asked one thing has said all; a neighbour closes by itself.
+    fn on_bye(&mut self, link: LinkId, cx: &mut Cx<'_>) {
+        if let Some(conn) = self.links.get(link).filter(|link| link.passing).map(|link| link.conn) {
+            self.close(conn, cx);
         }
     }
 
@@ -157,8 +165,8 @@ impl Server {
         self.tell_known(link, cx);
     }
 
-    pub(super) fn say_bye(&mut self, link: LinkId, cx: &mut Cx<'_>) {
-        self.say(link, &Message::Bye(BYE), Importance::CONTROL, cx);
+    pub(super) fn say_bye(&mut self, link: LinkId, importance: Importance, cx: &mut Cx<'_>) {
+        self.say(link, &Message::Bye(BYE), importance, cx);
     }
 
     /// Says something to a neighbour, at once or when it has room.

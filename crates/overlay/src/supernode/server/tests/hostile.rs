@@ -137,3 +137,50 @@ fn an_ordinary_node_that_speaks_as_a_supernode_is_not_believed() {
     assert_eq!(world.probe.machine.gauges(), before);
     assert!(!world.is_closed(node.stream));
 }
+
+#[test]
+fn whatever_type_a_node_asks_for_this_supernodes_choice_counts() {
+    for wanted in [0x00, 0x01, 0x29, 0x80, 0xbb, 0x1ff] {
+        let mut world = World::new(config());
+        let stream = world.accept(Endpoint::v4([10, 0, 0, 7], 1));
+        let mut hello = ClientHello::ours();
+        hello.hidden_type ^= 0x29 ^ wanted;
+        world.bytes(stream, &hello.encode());
+        let answer = world.raw(stream);
+        assert_eq!(answer[..8], ServerHello::ours().encode(), "{wanted:x}");
+        let mut channel = Channel::call(&ServerHello::ours());
+        channel.receive(&answer[8..]);
+        assert_eq!(channel.take_name().unwrap().unwrap(), b"KaZaA");
+    }
+}
+
+#[test]
+fn tags_of_unknown_kind_are_kept_and_those_whose_length_lies_end_the_connection() {
+    let mut world = World::new(config());
+    let (mut bob, mut eve) = (world.join(7, "bob"), world.join(8, "eve"));
+    let mut tags = TagsWriter::default();
+    tags.text(TagKind::FILE_NAME, b"zebra.mp3");
+    for kind in [0x36, 0x3f, 0x40, 0x7f, 0x80, 0x1_0003, 0x0fff_ffff] {
+        tags.text(TagKind(kind), b"\xff\x00whatever");
+    }
+    let item = FastItem { hash: FtHash([1; 20]), file_id: 99, size: 5, tags: tags.tags() };
+    world.say(&mut bob, &Message::Share(Share { media: Media::Audio, item }));
+    let heard = world.search(&mut eve, 1, "zebra");
+    let Message::Reply(reply) = Message::parse(0x07, &heard[0].1).unwrap() else { panic!() };
+    assert_eq!(reply.hits.iter().next().unwrap().unwrap().item, item);
+    let mut body = Vec::new();
+    Message::Share(Share { media: Media::Audio, item }).put(&mut body);
+    for (cut, lies) in [(1, None), (9, None), (0, Some(0xff)), (0, Some(0x7f))] {
+        let mut world = World::new(config());
+        let mut node = world.join(9, "mallory");
+        let mut bad = body[..body.len() - cut].to_vec();
+        if let Some(length) = lies {
+            // The first tag's length: behind media, hash, file id, size and count.
+            let name = bad.windows(9).position(|part| part == b"zebra.mp3").unwrap();
+            bad[name - 1] = length;
+        }
+        world.say(&mut node, &Message::Other { kind: 0x22, body: &bad });
+        assert!(world.is_closed(node.stream), "{cut} {lies:?}");
+        assert_eq!((world.violations(Violation::Unreadable), world.probe.machine.gauges().files), (1, 0));
+    }
+}

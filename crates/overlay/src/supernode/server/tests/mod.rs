@@ -3,6 +3,7 @@
 mod hostile;
 mod neighbours;
 mod replay;
+mod ring;
 mod searches;
 mod sessions;
 

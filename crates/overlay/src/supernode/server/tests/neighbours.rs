@@ -7,12 +7,12 @@ use throng_wire::supernode::{
 };
 
 /// Another supernode's end of a link.
-struct Other {
-    stream: StreamId,
+pub(super) struct Other {
+    pub(super) stream: StreamId,
     instance: u64,
 }
 
-fn preamble(purpose: Purpose, instance: u64, nonce: u64) -> Vec<u8> {
+pub(super) fn preamble(purpose: Purpose, instance: u64, nonce: u64) -> Vec<u8> {
     let standing = Standing { members: 10, slots: 150, links: 5, minutes: 1 };
     let sees = Ipv4Addr::new(10, 77, 0, 1);
     let mut out = Vec::new();
@@ -21,7 +21,7 @@ fn preamble(purpose: Purpose, instance: u64, nonce: u64) -> Vec<u8> {
 }
 
 /// The messages of a link, by kind and body.
-fn frames(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+pub(super) fn frames(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let (mut at, mut all) = (0, Vec::new());
     while let Some((frame, length)) = LinkFrame::split(&bytes[at..]) {
         at += length;
@@ -33,7 +33,7 @@ fn frames(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
 
 impl World {
     /// A supernode calls and is answered; the call back waits.
-    fn link(&mut self, last: u8) -> Other {
+    pub(super) fn link(&mut self, last: u8) -> Other {
         let stream = self.accept(Endpoint::v4([10, 0, 1, last], 50_000));
         let instance = u64::from(last);
         self.bytes(stream, &preamble(Purpose::Link, instance, 0));
@@ -43,7 +43,7 @@ impl World {
     }
 
     /// The call back is answered as an honest supernode does.
-    fn prove(&mut self, other: &Other) {
+    pub(super) fn prove(&mut self, other: &Other) {
         let (probe, to) = self.opened.pop().expect("a call back");
         assert_eq!(to.port(), 1_400);
         self.stream(probe, StreamInput::Opened);
@@ -53,7 +53,7 @@ impl World {
         assert!(self.is_closed(probe));
     }
 
-    fn tell(&mut self, other: &Other, message: &LinkMessage<'_>) {
+    pub(super) fn tell(&mut self, other: &Other, message: &LinkMessage<'_>) {
         let mut bytes = Vec::new();
         assert!(message.put(&mut bytes));
         self.bytes(other.stream, &bytes);
@@ -64,7 +64,7 @@ impl World {
     }
 }
 
-fn words(text: &str) -> Vec<u8> {
+pub(super) fn words(text: &str) -> Vec<u8> {
     let mut into = Vec::new();
     let term = Term { comparison: Comparison::Contains, field: TagKind::ANY, data: text.as_bytes() };
     let mut out = Vec::new();
@@ -72,7 +72,7 @@ fn words(text: &str) -> Vec<u8> {
     out
 }
 
-fn query(guid: u8, ttl: u8, hops: u8, terms: &[u8]) -> LinkMessage<'_> {
+pub(super) fn query(guid: u8, ttl: u8, hops: u8, terms: &[u8]) -> LinkMessage<'_> {
     let terms = throng_wire::fasttrack::Terms::take(&mut &terms[..]).unwrap();
     let realm = Realm::EVERYTHING;
     LinkMessage::Query(LinkQuery { guid: [guid; 16], ttl, hops, fanout: 0, wanted: 10, realm, terms })
