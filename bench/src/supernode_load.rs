@@ -220,13 +220,19 @@ impl Load {
         self.advance(WHOLE_SEARCH);
     }
 
-    /// Neighbours say that they are alive.
+    /// All say that they are alive.
     fn stay_linked(&mut self) {
         let mut out = Vec::new();
         let standing = Standing { members: 100, slots: 150, links: 40, minutes: 10 };
         assert!(LinkMessage::Standing(standing).put(&mut out));
         for stream in self.links.clone() {
             self.give(stream, &out);
+        }
+        for place in 0..self.nodes.len() {
+            let (stream, mut ping) = (self.nodes[place].stream, Vec::new());
+            Framing::ping(&mut ping);
+            self.nodes[place].says.apply(&mut ping);
+            self.give(stream, &ping);
         }
     }
 

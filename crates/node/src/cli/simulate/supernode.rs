@@ -8,13 +8,15 @@ use std::path::PathBuf;
 const FIGURES: &str = "\
 Supernodes link to each other; ordinary nodes attach to one each, share files with three words by Zipf's law and one of \
 their own, and look for files of others by all four: each is there once, so that nothing but a search that reaches the \
-right supernode finds it. With --fail supernodes die at one moment; when all ordinary nodes have found another the \
-searches are asked again. The same seed and arguments give the same run, down to the trace hash.
+right supernode finds it. With --fail supernodes die at one moment; 30 s later, or when all ordinary nodes have found \
+another if that is later, the searches are asked again. The same seed and arguments give the same run, down to the trace hash.
 
 A query is one search; it is `found` if the file that was meant is among the hits, `recall` is the share of these. \
-Messages are pieces of streams as they were sent, with what hosts send while nobody asks taken off \
-(`idle_messages_per_second` of all hosts); `share_of_flood` is that over the messages of a flood that reaches every node \
-once and has no circles, the least any flood can do. `queries_per_query` are messages of searches between supernodes. \
+Messages and bytes are those of searches, as the machines count them: between nodes and their supernodes, and between \
+supernodes (`queries_per_query` are queries of the latter); `idle_messages_per_second` is what all hosts send while nobody \
+asks, searches or not. `share_of_flood` is that over the messages of a flood that reaches every node \
+once and has no circles, the least any flood can do. `supernode_messages_per_query` are messages of searches that the \
+busiest supernode sent and heard (throng simulate compare sets the other systems beside it). \
 `busiest_node_messages` are those sent and received by the host that had most in the whole run. After a failure \
 `attach_seconds` is how long those who lost their supernode took to have another, `healed_seconds` the last of them.
 

@@ -2,6 +2,7 @@
 
 use crate::simulate::measure::Ledger;
 use std::cell::RefCell;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 use std::time::Duration;
 use throng_machine::{Endpoint, Instant, SplitMix64};
@@ -46,13 +47,17 @@ impl NodeHost {
     }
 }
 
-/// What the user of a host is called.
-pub fn user(host: u32) -> String {
-    format!("user{host}")
+/// Where the first host is; each is one address further.
+const FIRST: u32 = 0x0a00_0001;
+
+/// Where a host is.
+pub fn address(host: u32) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::from(FIRST + host), PORT)
 }
 
-fn number_of(user: &[u8]) -> Option<u32> {
-    std::str::from_utf8(user).ok()?.strip_prefix("user")?.parse().ok()
+/// The host at an address.
+fn number_of(at: SocketAddrV4) -> Option<u32> {
+    u32::from(*at.ip()).checked_sub(FIRST)
 }
 
 /// The FTHash that a file of that title has in a simulation.
@@ -95,7 +100,7 @@ impl App for NodeHost {
             Event::Published(_) => book.told += 1,
             Event::Found(ticket, file) => {
                 let hash = file.item.ft_hash.unwrap_or_default();
-                book.ledger.hit(ticket, &hash, number_of(&file.user), now);
+                book.ledger.hit(ticket, &hash, number_of(file.at), now);
             }
             Event::Finished(ticket) | Event::Refused(ticket, _) => book.ledger.end(ticket),
             _ => {}

@@ -1,15 +1,17 @@
 //! One run: supernodes link, ordinary nodes attach and share, searches, and what is left when supernodes die.
 
-use super::super::measure::{Answers, Figures, Meter, Run, Traffic, messages_of, seconds};
+use super::super::measure::{Answers, Figures, Run, Traffic, seconds};
 use super::super::memory;
-use super::host::{Book, NodeHost, PORT, hash_of, user};
+use super::host::{Book, NodeHost, PORT, address, hash_of};
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use throng_machine::{Endpoint, Entropy, Instant, SplitMix64};
 use throng_overlay::discovery::Query;
-use throng_overlay::supernode::{Command, Config, Node, Role};
+use throng_overlay::supernode::server::Metrics;
+use throng_overlay::supernode::{Command, Config, Node, Role, Server};
 use throng_sim::{Departure, HostId, Incident, Latency, Network, Profile, Sim};
 
 /// Words of a title, but for the one that makes it the file's own.
@@ -20,6 +22,8 @@ const ASKED_A_SECOND: u32 = 50;
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long links, digests and the estimate of the network's size have to settle once all are attached.
 const SETTLING: Duration = Duration::from_secs(90);
+/// So long after supernodes died everybody is to search again.
+const HEALED: Duration = Duration::from_secs(30);
 /// Long enough for every search to be over.
 const LAST_ANSWERS: Duration = Duration::from_secs(8);
 /// Over this time the cost of doing nothing is measured.
@@ -49,13 +53,13 @@ pub struct SupernodePlan {
 /// What was measured.
 #[derive(Clone, Debug, Default)]
 pub struct SupernodeFigures {
-    /// What all scenarios tell; the idle cost is taken off.
+    /// What all scenarios tell. Messages and bytes are those of searches, as the machines count them.
     pub common: Figures,
     /// Queries that supernodes sent each other, a search.
     pub queries_per_query: f64,
     /// Messages a second of all hosts while nobody asks.
     pub idle_messages: f64,
-    /// Messages sent and received by the busiest supernode during the searches, a search.
+    /// Messages of searches sent and heard by the supernode that had most, a search.
     pub supernode_messages_per_query: f64,
     /// Bytes of the largest catalogue and the digests beside it.
     pub index_bytes: u64,
@@ -118,7 +122,7 @@ impl World {
         };
         for number in 0..plan.supernodes {
             let known = if number == 0 { Vec::new() } else { some(&mut rng, number) };
-            let node = Node::new(config(number, Role::Super), &mut rng, sim.now());
+            let node = Node::new(config(Some(number)), &mut rng, sim.now());
             let added = sim.add(NodeHost::new(node, known, Vec::new(), Rc::clone(&book)), profile);
             assert_eq!(sim.endpoint(added), endpoint(number), "hosts are numbered in order");
         }
@@ -126,9 +130,11 @@ impl World {
         let titles: Vec<Vec<String>> = (0..plan.nodes)
             .map(|node| (0..plan.files).map(|file| title(node, file, vocabulary, &mut rng)).collect())
             .collect();
-        for (number, titles) in (plan.supernodes..).zip(&titles) {
+        // The choices of ordinary nodes are the same, and there once.
+        let ordinary = Arc::new(config(None));
+        for titles in &titles {
             let known = some(&mut rng, plan.supernodes);
-            let node = Node::new(config(number, Role::Ordinary), &mut rng, sim.now());
+            let node = Node::new(Arc::clone(&ordinary), &mut rng, sim.now());
             sim.add(NodeHost::new(node, known, titles.clone(), Rc::clone(&book)), profile);
         }
         World { sim, book, rng, plan, titles, down: 0 }
@@ -159,14 +165,19 @@ impl World {
 
     fn measure(&mut self, figures: &mut SupernodeFigures) {
         let idle = Traffic::idle(&mut self.sim, IDLE);
-        let busy: Vec<u64> = (0..self.plan.supernodes).map(|host| self.messages(host)).collect();
-        let (meter, sent) = (Meter::begin(&self.sim, idle), self.queries_sent());
+        let before: Vec<Metrics> = self.servers().map(Server::metrics).collect();
         figures.common.answers = self.ask();
-        figures.common.charge(meter.each(&self.sim, self.plan.queries));
+        let after: Vec<Metrics> = self.servers().map(Server::metrics).collect();
         let queries = f64::from(self.plan.queries.max(1));
-        figures.queries_per_query = (self.queries_sent() - sent) as f64 / queries;
+        let all = || before.iter().zip(&after);
+        let spent = |of: fn(&Metrics) -> u64| {
+            all().map(|(before, after)| of(after) - of(before)).sum::<u64>() as f64 / queries
+        };
+        let (messages, bytes) = (spent(|one| one.search_messages), spent(|one| one.search_bytes));
+        figures.common.charge(Traffic { messages, bytes });
+        figures.queries_per_query = spent(|one| one.queries_sent);
         figures.idle_messages = idle.messages;
-        let most = busy.iter().zip(0..).map(|(before, host)| self.messages(host) - before).max().unwrap_or(0);
+        let most = all().map(|(before, after)| handled(after) - handled(before)).max().unwrap_or(0);
         figures.supernode_messages_per_query = most as f64 / queries;
         let gauges: Vec<_> = self.servers().map(|server| server.gauges()).collect();
         figures.index_bytes = gauges.iter().map(|one| one.index_bytes + one.digest_bytes).max().unwrap_or(0);
@@ -176,12 +187,8 @@ impl World {
         figures.estimated = gauges.first().map_or(0, |one| one.supernodes);
     }
 
-    fn servers(&self) -> impl Iterator<Item = &throng_overlay::supernode::Server> {
+    fn servers(&self) -> impl Iterator<Item = &Server> {
         (self.down..self.plan.supernodes).filter_map(|host| self.sim.app(HostId(host)).node().server())
-    }
-
-    fn queries_sent(&self) -> u64 {
-        self.servers().map(|server| server.metrics().queries_sent).sum()
     }
 
     fn fail(&mut self, figures: &mut SupernodeFigures) {
@@ -200,7 +207,8 @@ impl World {
         figures.attach = seconds.collect();
         figures.attach.sort_by(f64::total_cmp);
         figures.common.healed = figures.common.healed.map(|_| figures.attach.last().copied().unwrap_or(0.0));
-        self.sim.run_for(SETTLING);
+        let left = HEALED.saturating_sub(self.sim.now().since(at));
+        self.sim.run_for(left);
         figures.common.after = Some(self.ask());
     }
 
@@ -230,17 +238,23 @@ impl World {
         let find = Command::Find(ticket, query);
         self.sim.command(HostId(self.plan.supernodes + asker), find);
     }
+}
 
-    fn messages(&self, host: u32) -> u64 {
-        messages_of(&self.sim, HostId(host))
+/// The choices of the supernode of that number, or of all ordinary nodes.
+fn config(supernode: Option<u32>) -> Config {
+    let role = if supernode.is_some() { Role::Super } else { Role::Ordinary };
+    Config {
+        role,
+        user: b"somebody".to_vec(),
+        port: PORT,
+        address: supernode.map(address),
+        ..Config::default()
     }
 }
 
-fn config(number: u32, role: Role) -> Config {
-    let at = Ipv4Addr::from(0x0a00_0001 + number);
-    let address = (role == Role::Super).then(|| std::net::SocketAddrV4::new(at, PORT));
-    let user = user(number).into_bytes();
-    Config { role, user, port: PORT, address, known: 16, ..Config::default() }
+/// Messages of searches that a supernode sent and heard.
+fn handled(metrics: &Metrics) -> u64 {
+    metrics.search_messages + metrics.queries + metrics.replies
 }
 
 /// Words by Zipf's law: the rank's logarithm is uniform. The last makes the name the file's own.
