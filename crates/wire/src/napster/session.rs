@@ -20,8 +20,9 @@ record! {
         maybe_word email: Option<&'a [u8]>,
         /// What TekNap sends as the seventh field.
         maybe_word build: Option<&'a [u8]>,
-        /// G takes an eighth field as a zlib level and dies of 0 (N5): a client never sends it.
-        maybe_number zlib_level: Option<u32>,
+        /// G takes an eighth field as a zlib level and dies of 0 (N5): a client never sends it. Any word is read, as
+        /// fields behind the known ones are nobody's.
+        maybe_word zlib_level: Option<&'a [u8]>,
     }
 }
 

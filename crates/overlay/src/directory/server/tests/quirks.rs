@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_eighth_field_of_a_login_compresses_nothing_and_crashes_nobody() {
-    for level in ["0", "1", "9", "10", "-1"] {
+    for level in ["0", "1", "9", "10", "-1", "x", "\"a b\"", "99999999999999999999"] {
         let mut world = World::new(config());
         let stream = world.connect([10, 0, 0, 1]);
         // G compresses what follows, and dies of 0 (N5).
