@@ -1,6 +1,8 @@
 //! Who else has a file: told to who fetches it from us, learned from whom we fetch (section 11.4).
 //!
-//! Only addresses that delivered verified data are told as good. What others tell is handed on, not believed.
+//! Only addresses that delivered verified data are told as good, and those that name themselves on a connection from
+//! their own address: whoever has them send something checks it. What others tell of others is handed on to the
+//! application, not believed.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
@@ -83,10 +85,29 @@ impl Mesh {
         self.0.remove(&content);
     }
 
-    /// Tells somebody of the others, never of themselves, nor of addresses nearer to us than they are.
-    pub(super) fn tell(&self, content: ContentId, to: Endpoint, headers: &mut Headers) {
+    /// Somebody says that it has the file itself, or no longer has it; of others it may say what it likes.
+    pub(super) fn hear_itself(&mut self, content: ContentId, from: Endpoint, said: &Alternates) {
+        for (list, good) in [(&said.good, true), (&said.bad, false)] {
+            if let Some(itself) = list.iter().find(|at| at.ip() == from.ip()) {
+                self.judge(content, *itself, good);
+            }
+        }
+    }
+
+    /// Tells somebody of the others, never of themselves, nor of addresses nearer to us than they are; and of `own`,
+    /// where we have it ourselves.
+    pub(super) fn tell(
+        &self,
+        content: ContentId,
+        own: Option<Endpoint>,
+        to: Endpoint,
+        headers: &mut Headers,
+    ) {
         for (name, good) in [("X-Alt", true), ("X-NAlt", false)] {
-            let told = self.told(content, to, good);
+            let own = own.filter(|_| good).and_then(v4_of);
+            let mut told: Vec<SocketAddrV4> =
+                own.filter(|at| callable(to, *at.ip(), at.port()).is_some()).into_iter().collect();
+            told.extend(self.told(content, to, good));
             if !told.is_empty() {
                 headers.push(name, write_locations(&told));
             }

@@ -51,6 +51,11 @@ impl Shared {
         }
     }
 
+    /// Whether any of it can be served.
+    pub(super) fn has_some(&self) -> bool {
+        self.available.as_ref().is_none_or(|parts| !parts.is_empty())
+    }
+
     /// Whether all of it can be served.
     pub(super) fn is_whole(&self) -> bool {
         self.available.is_none()

@@ -40,7 +40,11 @@ impl Transfer {
         introduce(&mut request.headers, remote, peer, &self.config.identity);
         describe(&mut request.headers, job);
         if let Kind::Range { content, .. } = job.kind {
-            self.mesh.tell(content, peer, &mut request.headers);
+            // Who shares what it fetches, the part that is here, says so: others can have it from there.
+            let shared =
+                job.from.sha1.and_then(|sha1| self.shares.by_sha1(&sha1)).filter(|file| file.has_some());
+            let own = shared.and(self.config.identity.address);
+            self.mesh.tell(content, own, peer, &mut request.headers);
         }
         remote.asked += 1;
         remote.requests = remote.requests.saturating_add(1);

@@ -107,6 +107,7 @@ impl Transfer {
     fn hear_of_others(&mut self, conn: &Conn, request: &Request, content: ContentId, cx: &mut Cx<'_>) {
         let others = Alternates::read(&request.headers, conn.address);
         if !others.is_empty() {
+            self.mesh.hear_itself(content, conn.address, &others);
             cx.emit(Event::Heard(content, Box::new(others)));
         }
     }
@@ -173,7 +174,7 @@ impl Transfer {
                 self.describe_to_kazaa(headers, file);
             }
         }
-        self.mesh.tell(content, conn.address, headers);
+        self.mesh.tell(content, None, conn.address, headers);
         reply
     }
 

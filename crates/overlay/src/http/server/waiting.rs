@@ -64,7 +64,7 @@ impl Transfer {
             }
         };
         // Somebody else may have it.
-        self.mesh.tell(content, conn.address, &mut more);
+        self.mesh.tell(content, None, conn.address, &mut more);
         let next = self.refuse_with(stream, conn, (status.0, &status.1), more, cx);
         if next == Next::Keep {
             self.timers.set(Timer::Conn(stream), cx.now() + self.idle_time(stream));

@@ -118,6 +118,20 @@ fn what_the_source_says_of_the_file_is_told_once() {
 }
 
 #[test]
+fn who_shares_what_it_fetches_names_itself_once_it_has_some_of_it() {
+    let mut bench = Bench::new(config(0));
+    let parts = |part: Option<std::ops::Range<u64>>| Some(part.into_iter().collect::<Vec<_>>());
+    bench.command(Command::Share(Box::new(Shared { available: parts(None), ..file(1, SIZE) })));
+    let (stream, asked) = bench.asking(fetch(1, &from_host_1(), 0..10));
+    assert_eq!(asked.headers.find("X-Alt"), None, "it has none of it");
+    bench.bytes(stream, &partial(0, 9, ""));
+    bench.command(Command::SetAvailable(ContentId(1), parts(Some(0..10))));
+    let outs = bench.command(fetch(2, &from_host_1(), 10..20));
+    let asked = String::from_utf8_lossy(&written(&outs, stream)).into_owned();
+    assert!(asked.contains("X-Alt: 100.64.0.1\r\n"), "{asked}");
+}
+
+#[test]
 fn refusals_are_told_apart() {
     for (status, error) in [
         ("404 Not Found", FetchError::NotFound),

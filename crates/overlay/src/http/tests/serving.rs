@@ -259,6 +259,20 @@ fn only_proved_sources_are_told_and_never_to_themselves() {
 }
 
 #[test]
+fn who_names_itself_is_told_to_others_until_it_says_that_it_has_it_no_longer() {
+    let mut bench = Bench::serving();
+    let (first, second) = (bench.accept(1), bench.accept(2));
+    bench.ask(first, &get("X-Alt: 100.65.0.1:7000\r\nRange: bytes=0-9\r\n"));
+    let reply = bench.ask(second, &get("Range: bytes=0-9\r\n"));
+    assert_eq!(reply.headers.find("X-Alt"), Some("100.65.0.1:7000"));
+    bench.flush(first);
+    bench.flush(second);
+    bench.ask(first, &get("X-NAlt: 100.65.0.1:7000\r\nRange: bytes=0-9\r\n"));
+    let reply = bench.ask(second, &get("Range: bytes=0-9\r\n"));
+    assert_eq!(reply.headers.find("X-Alt"), None);
+}
+
+#[test]
 fn what_is_withdrawn_is_cut_off() {
     let mut bench = Bench::serving();
     let stream = bench.accept(1);
