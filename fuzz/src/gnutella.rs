@@ -129,7 +129,7 @@ impl World {
             7 => Command::Discovery(discovery::Command::Cancel(Ticket(u32::from(input.byte())))),
             8 | 9 => {
                 let file = SharedFile { name: words, size: 99, sha1, ..SharedFile::default() };
-                Command::Share(input.below(8) as u32, file)
+                Command::Share(input.below(8) as u32, std::sync::Arc::new(file))
             }
             10 => Command::Become([Role::Plain, Role::Leaf, Role::Ultrapeer][input.below(3)]),
             _ => Command::Push { servent: Guid([input.byte(); 16]), index: 1, proxies: vec![host(input)] },

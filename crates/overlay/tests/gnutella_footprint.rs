@@ -67,7 +67,10 @@ fn leaf(links: usize, files: u32) -> (f64, f64) {
     for number in 0..ULTRAPEERS + LEAVES {
         for index in 0..if number < ULTRAPEERS { 0 } else { files } {
             let name = format!("file number {index} of {number}");
-            sim.command(HostId(number), Command::Share(index, SharedFile { name, ..SharedFile::default() }));
+            sim.command(
+                HostId(number),
+                Command::Share(index, Arc::new(SharedFile { name, ..SharedFile::default() })),
+            );
         }
         let known = if number == 0 { Vec::new() } else { entries.clone() };
         sim.command(HostId(number), Command::Discovery(discovery::Command::Join(known)));
@@ -88,6 +91,41 @@ fn leaf(links: usize, files: u32) -> (f64, f64) {
     (a_leaf(freed) + size_of::<Servent>() as f64, linked as f64 / f64::from(LEAVES))
 }
 
+/// Bytes of an ultrapeer with so many leaves, each with files, and so many links, all of them deflated.
+fn ultrapeer(leaves: u32, links: u32) -> f64 {
+    let limits = Limits {
+        ultrapeers: links as usize,
+        leaves: leaves as usize,
+        leaf_ultrapeers: 1,
+        handshakes: usize::MAX,
+        ..Limits::default()
+    };
+    let config = |role| Arc::new(Config { role: RoleChoice::Fixed(role), limits, ..Config::default() });
+    let (up, leaf) = (config(Role::Ultrapeer), config(Role::Leaf));
+    let mut sim = Sim::new(2, Network::default());
+    let profile = sim.add_profile(Profile { port: 6_346, ..Profile::default() });
+    for number in 0..=links + leaves {
+        let config = if number <= links { &up } else { &leaf };
+        let host = sim.add(servent(number, config), profile);
+        for index in 0..if number > links { 50 } else { 0 } {
+            let name = format!("file number {index} of {number} and more words");
+            let file = Arc::new(SharedFile { name, ..SharedFile::default() });
+            sim.command(host, Command::Share(index, file));
+        }
+        let known = if number == 0 { Vec::new() } else { vec![sim.endpoint(HostId(0))] };
+        sim.command(host, Command::Discovery(discovery::Command::Join(known)));
+    }
+    sim.run_for(Duration::from_secs(60));
+    let center = &sim.app(HostId(0)).0;
+    assert_eq!(center.links(Role::Leaf), leaves as usize);
+    assert_eq!(center.links(Role::Ultrapeer), links as usize);
+    let before = ALLOCATOR.allocated();
+    let fresh = servent(0, &up);
+    let new = ALLOCATOR.allocated() - before;
+    *sim.app_mut(HostId(0)) = fresh;
+    (before + new - ALLOCATOR.allocated()) as f64
+}
+
 #[test]
 fn a_leaf_and_its_links_stay_within_their_bytes() {
     let rows: Vec<_> =
@@ -99,8 +137,18 @@ fn a_leaf_and_its_links_stay_within_their_bytes() {
     }
     assert!(rows[0].2.0 <= MOST_ONE, "{:.0} B a leaf with one link", rows[0].2.0);
     assert!(rows[1].2.0 <= MOST_THREE, "{:.0} B a leaf with three links", rows[1].2.0);
+    assert!(rows[2].2.0 <= MOST_FILES, "{:.0} B a leaf with five files", rows[2].2.0);
+    let full = ultrapeer(200, 32);
+    println!("an ultrapeer with 200 leaves and 32 links: {:.1} MiB", full / 1_048_576.0);
+    assert!(full <= MOST_ULTRAPEER, "{full:.0} B an ultrapeer");
 }
 
 /// What was measured and a quarter more, so that growth is seen.
-const MOST_ONE: f64 = 4_000.0;
-const MOST_THREE: f64 = 8_000.0;
+/// 1,198 bytes.
+const MOST_ONE: f64 = 1_500.0;
+/// 1,763 bytes.
+const MOST_THREE: f64 = 2_200.0;
+/// One link and five files that nobody else has: 2,314 bytes.
+const MOST_FILES: f64 = 2_900.0;
+/// 19.5 MiB, most of it for deflating; the goal is 64 MiB.
+const MOST_ULTRAPEER: f64 = 25.0 * 1_048_576.0;

@@ -8,10 +8,14 @@ use throng_overlay::gnutella::Role;
 /// The node as a Gnutella servent.
 #[derive(Args, Debug)]
 pub(crate) struct GnutellaArgs {
-    /// Be a Gnutella servent: through the servent at ADDR (may be repeated), as a leaf unless `ultrapeer` (searches for
-    /// leaves, may begin a network) or `plain` (floods, as in 2000; links with its own kind only) is given as well
+    /// Be a Gnutella servent: through the servent at ADDR (may be repeated), as a leaf that may be elected an ultrapeer
+    /// unless `leaf`, `ultrapeer` (searches for leaves, may begin a network) or `plain` (floods, as in 2000; links with its own kind only) is given as well
     #[arg(long, value_name = "ADDR|ultrapeer|plain")]
     pub(crate) gnutella: Vec<Gnutella>,
+    /// A UDP host cache that is asked for servents where none is known that can be called (may be repeated; none are
+    /// asked but these); any ultrapeer of ours is one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) gnutella_cache: Vec<Address>,
     /// Links of an ultrapeer with others
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) gnutella_ultrapeers: u16,

@@ -3,6 +3,7 @@
 use super::config::Role;
 use super::violation::Violation;
 use crate::discovery::{self, Ticket};
+use std::sync::Arc;
 use std::time::Duration;
 use throng_machine::Endpoint;
 use throng_wire::gnutella::{ByeCode, Guid};
@@ -45,15 +46,19 @@ pub enum Command {
     /// Link with this servent, whoever else we are linked with, if it takes us.
     Link(Endpoint),
     /// Share a file under an index.
-    Share(u32, SharedFile),
+    Share(u32, Arc<SharedFile>),
     /// No longer share it.
     Unshare(u32),
+    /// Where there is nobody to be called, ask these for others by datagram; none are asked but for them.
+    HostCaches(Vec<Endpoint>),
     /// Whether all upload slots are taken, for hits.
     Busy(bool),
     /// Whether a file was ever uploaded whole, for hits.
     Uploaded,
     /// Somebody unknown to us connected to our port: we can be reached.
     Reachable,
+    /// The line has carried so much upwards, in kbit/s: measured, the best of late.
+    Capacity(u32),
     /// Take another role.
     Become(Role),
     /// Ask a servent to connect to us and serve a file: along the way of its hits, and by its push proxies (UDP).

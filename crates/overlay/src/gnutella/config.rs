@@ -22,7 +22,8 @@ pub enum Role {
 pub enum RoleChoice {
     /// This one.
     Fixed(Role),
-    /// A leaf, until it proves to be able to carry leaves; a leaf again when it has none for long.
+    /// A leaf, until it proves to be able to carry leaves and the network wants ultrapeers; a leaf again when it no longer
+    /// is, or has none for long.
     Elected,
 }
 
@@ -98,7 +99,7 @@ pub struct Timing {
     pub dynamic_life: Duration,
     /// An ultrapeer that was elected and had no leaf for so long steps down; 1 h.
     pub no_leaves: Duration,
-    /// A leaf that is up so long and reachable may be elected; 10 min.
+    /// A leaf that is up so long may be elected; 10 min; twice as long each time it has stepped down.
     pub election: Duration,
 }
 
@@ -119,10 +120,11 @@ pub struct Config {
     pub dynamic: bool,
     /// Entries of our route table as powers of two: as few as keep it sparse; 13 to 17.
     pub table_bits: (u32, u32),
-    /// Whether hits out of band are asked for where UDP works; yes.
-    pub out_of_band: bool,
     /// Upload speed told in hits; kbit/s; 1,000.
     pub speed: u32,
+    /// What the line of a servent must have been seen to carry upwards for it to be elected; kbit/s; 256, which is
+    /// 32 KiB a second.
+    pub least_capacity: u32,
     /// Hits wanted by our own searches and by leaves' (150 and 50).
     pub wanted: (u32, u32),
     /// Numbers of things.
@@ -183,8 +185,8 @@ impl Default for Config {
             old_handshake: true,
             dynamic: true,
             table_bits: (13, 17),
-            out_of_band: true,
             speed: 1_000,
+            least_capacity: 256,
             wanted: (150, 50),
             limits: Limits::default(),
             timing: Timing::default(),

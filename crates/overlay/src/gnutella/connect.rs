@@ -3,7 +3,6 @@
 use super::coding::{Deflater, Inflater};
 use super::command::Event;
 use super::config::Role;
-use super::guards::CALLED_BACK;
 use super::link::{Greeting, Link, Live, Phase};
 use super::machine::{Cx, Servent};
 use super::send::WORTH_WAITING;
@@ -78,6 +77,7 @@ impl Servent {
         let Phase::Up(live) = &link.phase else { return };
         let now = cx.now();
         cx.emit(Event::Unlinked { peer: link.peer, said });
+        self.forget_asked(link.stream, cx);
         if live.is_leaf() && live.table.is_some() {
             self.table_changed(now);
         }
@@ -110,7 +110,10 @@ impl Servent {
         let outgoing = |link: &&Link| matches!(&link.phase, Phase::Shaking(shaking) if shaking.outgoing);
         let mut calling = self.links.iter().filter(outgoing).count();
         while have + calling < wanted && calling < limits.attempts {
-            let Some(to) = self.next_host(have + calling == 0, cx.now()) else { return };
+            let Some(to) = self.next_host(have + calling == 0, cx.now()) else {
+                self.ask_host_caches(cx);
+                return;
+            };
             let stream = cx.open(Via::Tcp, to);
             self.insert(stream, to, true, cx);
             calling += 1;
@@ -191,7 +194,9 @@ impl Servent {
     }
 
     pub(super) fn on_seen_as(&mut self, seen: Ipv4Addr, peer: Endpoint) {
-        self.seen_as.vote(peer, seen);
+        if self.me.listen.ip().is_unspecified() {
+            self.seen_as.vote(peer, seen);
+        }
     }
 
     /// Wakes when a link next needs something.
@@ -307,63 +312,6 @@ impl Servent {
                 }
             }
         }
-    }
-
-    /// Whether another role would be better.
-    fn tick_role(&mut self, cx: &mut Cx<'_>) {
-        if !self.is_elected() || !self.joined {
-            return;
-        }
-        let (now, timing) = (cx.now(), self.config.timing);
-        match self.role {
-            // It can be called, stayed for long, and no link of it was ever slow.
-            Role::Leaf => {
-                let due = self.role_since + timing.election;
-                let able = self.seen_as.is_reached() && !self.seen_as.is_firewalled(now);
-                let calm = self.links.iter().filter_map(Link::live).all(|live| live.queue.waiting() == 0);
-                if now >= due && able && calm {
-                    self.become_role(Role::Ultrapeer, cx);
-                } else {
-                    self.wake_by(due.max(now + CALLED_BACK));
-                }
-            }
-            Role::Ultrapeer => {
-                let has_leaf = self.count(Role::Leaf) > 0;
-                let Some(ultrapeer) = &mut self.ultrapeer else { return };
-                if has_leaf {
-                    ultrapeer.leaf_seen = Some(now);
-                }
-                let due = ultrapeer.leaf_seen.unwrap_or(self.role_since) + timing.no_leaves;
-                if now >= due {
-                    self.become_role(Role::Leaf, cx);
-                } else {
-                    self.wake_by(due);
-                }
-            }
-            Role::Plain => {}
-        }
-    }
-
-    /// Takes another role: links were made for the old one.
-    pub(super) fn become_role(&mut self, role: Role, cx: &mut Cx<'_>) {
-        if role == self.role {
-            return;
-        }
-        let all: Vec<StreamId> = self.links.iter().map(|link| link.stream).collect();
-        // Nobody is called before all are told.
-        let joining = std::mem::replace(&mut self.joining, false);
-        for stream in all {
-            match self.live(stream) {
-                Some(_) => self.end(stream, ByeCode::ROLE_CHANGE, "Changing role", cx),
-                None => self.drop_shaking(stream, None, cx),
-            }
-        }
-        self.joining = joining;
-        (self.role, self.role_since, self.tables) = (role, cx.now(), None);
-        self.ultrapeer = (role == Role::Ultrapeer).then(Box::default);
-        self.forget_table();
-        cx.emit(Event::RoleChanged(role));
-        self.look_for_links(cx);
     }
 }
 

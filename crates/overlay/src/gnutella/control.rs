@@ -4,6 +4,7 @@ use super::command::{Command, Event, Search, SharedFile};
 use super::config::Role;
 use super::machine::{Cx, Servent};
 use crate::discovery::{self, Item, Refusal, Ticket};
+use std::sync::Arc;
 use throng_machine::{Endpoint, StreamId};
 use throng_wire::gnutella::ByeCode;
 
@@ -19,9 +20,15 @@ impl Servent {
                     self.table_changed(cx.now());
                 }
             }
+            Command::HostCaches(caches) => self.use_host_caches(caches, cx),
             Command::Busy(busy) => self.library.busy = busy,
             Command::Uploaded => self.library.uploaded = true,
-            Command::Reachable => self.seen_as.reached(),
+            Command::Reachable => self.seen_as.reached(cx.now()),
+            Command::Capacity(kilobits) => {
+                if let Some(election) = &mut self.election {
+                    election.measured(kilobits);
+                }
+            }
             Command::Become(role) => self.become_role(role, cx),
             Command::Push { servent, index, proxies } => self.send_push(servent, index, &proxies, cx),
         }
@@ -83,7 +90,7 @@ impl Servent {
         cx.emit(Event::Discovery(discovery::Event::Left));
     }
 
-    fn share(&mut self, index: u32, file: SharedFile, cx: &mut Cx<'_>) -> bool {
+    fn share(&mut self, index: u32, file: Arc<SharedFile>, cx: &mut Cx<'_>) -> bool {
         let shared = self.library.share(index, file, self.me.key, self.config.limits.files);
         if shared {
             self.table_changed(cx.now());
@@ -99,7 +106,7 @@ impl Servent {
             tiger: item.tiger,
             swarm: item.root.zip(item.info_hash_v2),
         };
-        if !self.share(ticket.0, file, cx) {
+        if !self.share(ticket.0, Arc::new(file), cx) {
             cx.emit(Event::Discovery(discovery::Event::Refused(ticket, Refusal::Busy)));
             return;
         }

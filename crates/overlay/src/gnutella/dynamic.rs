@@ -29,6 +29,8 @@ const STATUS_AFTER: (usize, u32) = (3, 20);
 const SHARE: u32 = 3;
 /// Send queues are compared in steps of this many bytes.
 const BACKLOG_STEP: u32 = 2_048;
+/// A search that has asked everybody looks so often whether there are new links.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(10);
 /// Results needed by a search by hash: any of them is the file.
 const BY_HASH: u32 = 10;
 
@@ -57,6 +59,8 @@ pub(super) struct DynamicQuery {
     next: Instant,
     ends: Instant,
     guidance: Guidance,
+    /// Whoever asked was told that nobody is left to be asked.
+    told: bool,
 }
 
 /// What a leaf says that it kept.
@@ -169,6 +173,7 @@ impl Servent {
             next: now,
             ends: now + config.timing.dynamic_life,
             guidance: Guidance { willing: query.flags.has(QueryFlags::GUIDED), ..Guidance::default() },
+            told: false,
         };
         ultrapeer.dynamic.insert(guid, Box::new(dynamic));
         self.metrics.dynamic += 1;
@@ -178,12 +183,13 @@ impl Servent {
         };
         let hops = 0;
         let header = Header { guid, kind: Kind::Query, ttl: 2, hops, length: 0 };
-        self.relay_to_leaves(from, &header, payload, &wanted, cx);
-        self.probe(guid, cx);
+        let leaves = self.relay_to_leaves(from, &header, payload, &wanted, cx);
+        self.probe(guid, leaves > 0, cx);
     }
 
-    /// One hop to a few ultrapeers that may well have it.
-    fn probe(&mut self, guid: Guid, cx: &mut Cx<'_>) {
+    /// One hop to a few ultrapeers that may well have it. Time for their answers, and those of leaves, comes before
+    /// anything else.
+    fn probe(&mut self, guid: Guid, leaves: bool, cx: &mut Cx<'_>) {
         let Some(dynamic) = self.dynamic(guid) else { return };
         let wanted = dynamic.wanted.clone();
         let mut likely = self.streams(|live| {
@@ -196,8 +202,8 @@ impl Servent {
         for stream in &likely {
             self.ask_link(guid, *stream, 1, cx);
         }
-        let wait =
-            if likely.is_empty() { std::time::Duration::ZERO } else { self.config.timing.dynamic_probe };
+        let waits = leaves || !likely.is_empty();
+        let wait = if waits { self.config.timing.dynamic_probe } else { std::time::Duration::ZERO };
         let next = cx.now() + wait;
         if let Some(dynamic) = self.dynamic(guid) {
             dynamic.next = next;
@@ -243,9 +249,12 @@ impl Servent {
         let asker = dynamic.asker;
         let over = dynamic.counted() >= dynamic.enough || dynamic.horizon >= HORIZON || now >= dynamic.ends;
         let gone = matches!(asker, Asker::Leaf(stream) if self.live(stream).is_none());
-        let Some((stream, ttl)) = (if over || gone { None } else { self.choose(guid) }) else {
-            // It stays for a while, so that late hits are still checked.
-            self.linger(guid, over || gone, cx);
+        if gone {
+            self.end_dynamic(guid);
+            return;
+        }
+        let Some((stream, ttl)) = (if over { None } else { self.choose(guid) }) else {
+            self.conclude(guid, over, cx);
             return;
         };
         self.ask_link(guid, stream, ttl, cx);
@@ -256,15 +265,32 @@ impl Servent {
         }
     }
 
-    /// Nothing is left to ask: the end, at once or when its life is over.
-    fn linger(&mut self, guid: Guid, over: bool, cx: &mut Cx<'_>) {
+    /// It has enough, or nobody is left to be asked and the last have had their time: who asked is told. An asker that
+    /// is not content with that has the search go on where links may come meanwhile.
+    fn conclude(&mut self, guid: Guid, over: bool, cx: &mut Cx<'_>) {
         let now = cx.now();
+        let alone = !self.links.iter().any(|link| link.live().is_some());
         let Some(dynamic) = self.dynamic(guid) else { return };
-        if over || now >= dynamic.ends {
+        let (asker, results, ends) = (dynamic.asker, dynamic.results, dynamic.ends);
+        let first = !std::mem::replace(&mut dynamic.told, true);
+        dynamic.next = (now + LINGER).min(ends);
+        match asker {
+            // Whoever has no link yet will have some.
+            Asker::Own if !over && alone && now < ends => {}
+            Asker::Own => self.finish(guid, cx),
+            Asker::Leaf(stream) if first => self.tell_over(stream, guid, results, cx),
+            Asker::Leaf(_) => {}
+        }
+        if over || now >= ends {
             self.end_dynamic(guid);
-        } else {
-            // Links may come meanwhile.
-            dynamic.next = (now + std::time::Duration::from_secs(10)).min(dynamic.ends);
+        }
+    }
+
+    /// Tells a leaf that its search is over, if it knows what that means.
+    fn tell_over(&mut self, stream: StreamId, guid: Guid, results: u32, cx: &mut Cx<'_>) {
+        if self.live(stream).is_some_and(|live| live.supports.has(Supports::OVER)) {
+            let results = u16::try_from(results).unwrap_or(u16::MAX).to_le_bytes();
+            self.send_vendor(stream, (VendorKind::QUERY_OVER, guid), &results, cx);
         }
     }
 

@@ -32,13 +32,26 @@ impl Calls {
     }
 }
 
+/// What several kinds of addresses have done; made with the first.
+#[derive(Default, Debug)]
+pub(super) struct Guards {
+    /// Handshakes begun.
+    pub(super) calls: Calls,
+    /// Addresses called on a push's word.
+    pub(super) pushed: Calls,
+    /// Addresses called on their own word.
+    pub(super) called_back: Calls,
+    /// Datagrams sent to us.
+    pub(super) heard: Calls,
+}
+
 /// Where others see us, and whether they can call us.
 #[derive(Default, Debug)]
 pub(super) struct SeenAs {
     votes: Vec<(IpAddr, Ipv4Addr)>,
-    /// Somebody has called.
-    reached: bool,
-    /// When a peer was first asked to call, and nobody had.
+    /// When somebody last called.
+    reached: Option<Instant>,
+    /// When a peer was asked to call, as nobody had, or nobody for long.
     asked: Option<Instant>,
 }
 
@@ -58,21 +71,32 @@ impl SeenAs {
         self.votes.iter().map(|(_, seen)| *seen).max_by_key(|seen| count(seen))
     }
 
-    pub(super) fn reached(&mut self) {
-        self.reached = true;
+    pub(super) fn reached(&mut self, now: Instant) {
+        self.reached = Some(now);
     }
 
     pub(super) fn is_reached(&self) -> bool {
-        self.reached
+        self.reached.is_some()
+    }
+
+    /// Whether nobody has called for so long, nor was asked to since.
+    pub(super) fn is_quiet(&self, long: Duration, now: Instant) -> bool {
+        let called = self.reached.is_some_and(|at| now - at > long);
+        called && self.asked.is_none_or(|at| now - at > long)
     }
 
     pub(super) fn asked(&mut self, now: Instant) {
         self.asked.get_or_insert(now);
     }
 
+    pub(super) fn asked_again(&mut self, now: Instant) {
+        self.asked = Some(now);
+    }
+
     /// Whether nobody can call us, as far as we know: we believe we can be called until a call that we asked for does
     /// not come.
     pub(super) fn is_firewalled(&self, now: Instant) -> bool {
-        !self.reached && self.asked.is_some_and(|asked| now - asked > CALLED_BACK)
+        let called_since = |asked| self.reached.is_some_and(|reached| reached >= asked);
+        self.asked.is_some_and(|asked| now - asked > CALLED_BACK && !called_since(asked))
     }
 }

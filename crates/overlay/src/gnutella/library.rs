@@ -1,84 +1,56 @@
 //! What we share: the files, the words they are found by, and the hits they make.
 
 use super::command::SharedFile;
+use super::files::Files;
 use super::tables::{urn_hash, words};
-use crate::keyword_index::{
-    self, Attributes, DEFAULT_WORK, DocId, Entry, KeywordIndex, Kind, MAX_NAME, Order, OwnerId, Words,
-};
-use std::collections::BTreeMap;
+use crate::keyword_index::{MAX_NAME, Words};
 use std::net::SocketAddrV4;
+use std::sync::Arc;
 use throng_machine::Endpoint;
 use throng_wire::gnutella::{QrpTable, Query, RecordBuilder, WordHash, hash_of};
 
 /// Our own extension of a record (section 16): root, v2 info-hash, and where the swarm is joined.
 pub(super) const SWARM: &[u8] = b"THR";
-/// All files have one owner: us.
-const OWNER: OwnerId = OwnerId(0);
 
 /// What we share; nothing is allocated while that is nothing.
 #[derive(Default)]
 pub(super) struct Library {
-    inner: Option<Box<Inner>>,
+    inner: Option<Box<Files>>,
     /// All upload slots are taken.
     pub(super) busy: bool,
     /// Something was uploaded whole.
     pub(super) uploaded: bool,
 }
 
-struct Inner {
-    files: BTreeMap<u32, (DocId, SharedFile)>,
-    documents: BTreeMap<DocId, u32>,
-    index: KeywordIndex,
-    bytes: u64,
-}
-
 impl Library {
     /// Shares a file under an index, in place of what was there; false if it cannot be.
-    pub(super) fn share(&mut self, at: u32, file: SharedFile, key: [u64; 2], most: usize) -> bool {
+    pub(super) fn share(&mut self, at: u32, file: Arc<SharedFile>, key: [u64; 2], most: usize) -> bool {
         self.unshare(at);
-        let inner = self.inner.get_or_insert_with(|| {
-            let (files, documents) = (BTreeMap::new(), BTreeMap::new());
-            Box::new(Inner { files, documents, index: KeywordIndex::new(key), bytes: 0 })
-        });
-        let name = searchable(&file.name);
-        if inner.files.len() >= most || name.len() > MAX_NAME {
-            return false;
-        }
-        let attributes = Attributes { kind: Kind::Other, size: file.size, ..Attributes::default() };
-        let hash = file.sha1.unwrap_or_default();
-        let key = if file.sha1.is_some() { &hash[..] } else { &[] };
-        let entry = Entry { name: name.as_bytes(), key, attributes };
-        let Ok(doc) = inner.index.insert(OWNER, &entry) else { return false };
-        inner.documents.insert(doc, at);
-        inner.bytes += file.size;
-        inner.files.insert(at, (doc, file));
-        true
+        let inner = self.inner.get_or_insert_default();
+        let fits = inner.len() < most && searchable(&file.name).len() <= MAX_NAME;
+        fits && inner.add(at, file, key)
     }
 
     /// No longer shares a file; false if there is none.
     pub(super) fn unshare(&mut self, at: u32) -> bool {
         let Some(inner) = &mut self.inner else { return false };
-        let Some((doc, file)) = inner.files.remove(&at) else { return false };
-        inner.index.remove(doc);
-        inner.documents.remove(&doc);
-        inner.bytes -= file.size;
-        true
+        inner.remove(at)
     }
 
     pub(super) fn file(&self, at: u32) -> Option<&SharedFile> {
-        self.inner.as_ref()?.files.get(&at).map(|(_, file)| file)
+        self.inner.as_ref()?.file(at)
     }
 
     /// Files and KiB.
     pub(super) fn size(&self) -> (u32, u32) {
         let Some(inner) = &self.inner else { return (0, 0) };
-        let kibibytes = u32::try_from(inner.bytes / 1_024).unwrap_or(u32::MAX);
-        (inner.files.len() as u32, kibibytes)
+        let kibibytes = u32::try_from(inner.bytes() / 1_024).unwrap_or(u32::MAX);
+        (inner.len() as u32, kibibytes)
     }
 
     /// All indices, for browsing.
     pub(super) fn indices(&self) -> Vec<u32> {
-        self.inner.as_ref().map(|inner| inner.files.keys().copied().collect()).unwrap_or_default()
+        self.inner.as_ref().map(|inner| inner.iter().map(|(at, _)| at).collect()).unwrap_or_default()
     }
 
     /// The files that a query asks for, at most so many; from a random place on, so that all have their turn.
@@ -86,24 +58,14 @@ impl Library {
         let Some(inner) = &mut self.inner else { return Vec::new() };
         let mut found = Vec::new();
         for sha1 in query.extensions.urns().filter_map(|urn| urn.sha1()).take(4) {
-            inner.index.search_key(&sha1, DEFAULT_WORK, &mut |hit| {
-                found.push(hit.doc);
-                found.len() < most as usize
-            });
+            found.extend(inner.by_hash(&sha1, most.saturating_sub(found.len() as u32)));
         }
         if found.is_empty()
             && let Some(text) = query.words()
         {
-            let words = Words::of(searchable(text).as_bytes());
-            let start = DocId(random % inner.index.end().max(1));
-            let question = keyword_index::Query {
-                limit: most,
-                order: Order::From(start),
-                ..keyword_index::Query::new(&words)
-            };
-            inner.index.search(&question, &mut |hit| found.push(hit.doc));
+            found = inner.by_words(&Words::of(searchable(text).as_bytes()), most, random);
         }
-        found.iter().filter_map(|doc| inner.documents.get(doc).copied()).collect()
+        found
     }
 
     /// The record of a file.
@@ -130,7 +92,7 @@ impl Library {
     /// The words of all files, and their hashes.
     fn hashes(&self) -> Vec<WordHash> {
         let mut hashes = Vec::new();
-        for (_, file) in self.inner.iter().flat_map(|inner| inner.files.values()) {
+        for (_, file) in self.inner.iter().flat_map(|inner| inner.iter()) {
             hashes.extend(words(&file.name).map(|word| hash_of(&word)));
             // As the index folds them, so that whoever searches without accents is led here too.
             let folded = Words::of(searchable(&file.name).as_bytes());

@@ -82,6 +82,7 @@ impl Supports {
     pub(super) const UDP_CONNECT_BACK: Supports = Supports(4);
     pub(super) const STATUS_REQUEST: Supports = Supports(8);
     pub(super) const STATUS: Supports = Supports(16);
+    pub(super) const OVER: Supports = Supports(32);
 
     pub(super) fn has(self, other: Supports) -> bool {
         self.0 & other.0 != 0

@@ -1,8 +1,10 @@
 //! The servent as a machine: what it holds, and where each input goes.
 
+use super::bootstrap::Bootstrap;
 use super::command::{Command, Event};
 use super::config::{Config, Identity, Role, RoleChoice};
-use super::guards::{Calls, SeenAs};
+use super::election::Election;
+use super::guards::{Guards, SeenAs};
 use super::library::Library;
 use super::link::{Link, Live, Phase};
 use super::metrics::Metrics;
@@ -44,7 +46,6 @@ pub struct Servent {
     pub(super) entries_at: Instant,
     /// Where our address is seen, and whether we can be called.
     pub(super) seen_as: SeenAs,
-    pub(super) calls: Calls,
     pub(super) tables: Option<Box<Tables>>,
     pub(super) library: Library,
     pub(super) searches: Option<Box<Searches>>,
@@ -54,14 +55,16 @@ pub struct Servent {
     pub(super) published: Vec<Ticket>,
     /// Calls back under way.
     pub(super) probes: Vec<StreamId>,
-    /// How often addresses were called on a push's word or their own, and how often they sent datagrams.
-    pub(super) pushed: Calls,
-    pub(super) called_back: Calls,
-    pub(super) heard: Calls,
+    /// How often addresses did what they may do a few times.
+    guards: Option<Box<Guards>>,
     pub(super) metrics: Box<Metrics>,
     pub(super) violations: Violations,
     /// When it became what it is.
     pub(super) role_since: Instant,
+    /// Host caches, where the application named some.
+    pub(super) bootstrap: Option<Box<Bootstrap>>,
+    /// What decides on the role, where that is left to us.
+    pub(super) election: Option<Box<Election>>,
     /// Deflated links that are to be flushed when the turn ends.
     pub(super) dirty: Vec<StreamId>,
     pub(super) wake: Option<Instant>,
@@ -98,7 +101,6 @@ impl Servent {
             entries: Vec::new(),
             entries_at: Instant::EPOCH,
             seen_as: SeenAs::default(),
-            calls: Calls::default(),
             tables: None,
             library: Library::default(),
             searches: None,
@@ -106,15 +108,16 @@ impl Servent {
             own_table: OwnTable::default(),
             published: Vec::new(),
             probes: Vec::new(),
-            pushed: Calls::default(),
-            called_back: Calls::default(),
-            heard: Calls::default(),
+            guards: None,
             metrics: Box::default(),
             violations: Violations::default(),
             role_since: Instant::EPOCH,
+            bootstrap: None,
+            election: None,
             dirty: Vec::new(),
             wake: None,
         };
+        servent.election = (servent.config.role == RoleChoice::Elected).then(Box::default);
         servent.ultrapeer = (role == Role::Ultrapeer).then(Box::default);
         servent
     }
@@ -137,6 +140,10 @@ impl Servent {
     /// Its id.
     pub fn servent_id(&self) -> throng_wire::gnutella::Guid {
         self.me.servent
+    }
+
+    pub(super) fn guards(&mut self) -> &mut Guards {
+        self.guards.get_or_insert_default()
     }
 
     pub(super) fn tables(&mut self) -> &mut Tables {
@@ -279,7 +286,7 @@ impl Machine for Servent {
     fn handle_stream(&mut self, stream: StreamId, input: StreamInput<'_>, cx: &mut Cx<'_>) {
         match input {
             StreamInput::Accepted { from, .. } => {
-                self.seen_as.reached();
+                self.seen_as.reached(cx.now());
                 self.on_accepted(stream, from, cx);
             }
             StreamInput::Opened if self.on_probe(stream, true, cx) => {}

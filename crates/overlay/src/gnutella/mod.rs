@@ -8,12 +8,15 @@
 //! stranger's word nearer to us than the stranger; no datagram is answered with more bytes than it had, unless its
 //! sender's address is proved; a link that breaks the protocol is told why when it is closed.
 
+mod bootstrap;
 mod coding;
 mod command;
 mod config;
 mod connect;
 mod control;
 mod dynamic;
+mod election;
+mod files;
 mod guards;
 mod handshake;
 mod hit;

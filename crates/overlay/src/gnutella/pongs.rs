@@ -6,7 +6,7 @@ use super::machine::{Cx, Servent};
 use super::send::{fresh, local};
 use std::net::SocketAddrV4;
 use std::time::Duration;
-use throng_machine::{Instant, StreamId};
+use throng_machine::{Endpoint, Instant, StreamId};
 use throng_wire::gnutella::ggep::{Block, Writer};
 use throng_wire::gnutella::{Guid, Header, Kind, Ping, Pong};
 
@@ -66,14 +66,15 @@ impl Servent {
         if !may {
             return;
         }
-        let wants = ping.wants_addresses().is_some();
+        let wants = if ping.wants_addresses().is_some() { ADDRESSES } else { 0 };
         let own = self.own_pong(header.guid, header.hops.saturating_add(1), wants);
         self.send(stream, &own, cx);
         if is_alive {
             return;
         }
         let peer = self.live(stream).and_then(|live| live.greeting.listen);
-        let cached: Vec<Cached> = self.tables().pongs.fresh(now).copied().collect();
+        let known = self.tables.as_ref().map(|tables| tables.pongs.fresh(now).copied().collect());
+        let cached: Vec<Cached> = known.unwrap_or_default();
         for pong in cached.into_iter().filter(|pong| Some(pong.address) != peer) {
             let (ttl, hops) = (header.hops.saturating_add(1), pong.hops.saturating_add(1));
             let relayed = Header { guid: header.guid, kind: Kind::Pong, ttl, hops, length: 0 };
@@ -86,8 +87,8 @@ impl Servent {
         }
     }
 
-    /// Our own pong as a whole message.
-    pub(super) fn own_pong(&self, guid: Guid, ttl: u8, with_addresses: bool) -> Vec<u8> {
+    /// Our own pong as a whole message, with up to so many addresses of others.
+    pub(super) fn own_pong(&self, guid: Guid, ttl: u8, addresses: usize) -> Vec<u8> {
         let (files, mut kibibytes) = self.library.size();
         let mut ggep = Writer::default();
         if self.role == Role::Ultrapeer {
@@ -100,8 +101,8 @@ impl Servent {
             // These values say that one is an ultrapeer.
             kibibytes += 1;
         }
-        if with_addresses {
-            let known = self.known_hosts(ADDRESSES, throng_machine::Endpoint::v4([0; 4], 0));
+        if addresses > 0 {
+            let known = self.known_hosts(addresses, Endpoint::v4([0; 4], 0));
             if !known.is_empty() {
                 ggep.put(b"IPP", &Pong::packed(known));
             }
@@ -120,12 +121,18 @@ impl Servent {
         let Some(peer) = self.link(stream).map(|link| link.peer) else { return };
         // A leaf's pong names a leaf: nobody is to be sent there.
         let is_leaf = self.live(stream).is_some_and(super::link::Live::is_leaf);
+        if let (Some(slots), Some(election)) = (pong.ultrapeer().filter(|_| !is_leaf), &mut self.election) {
+            election.heard(Endpoint::v4(pong.address.ip().octets(), pong.address.port()), slots, now);
+        }
         let useful = self.role == Role::Plain || pong.ultrapeer().is_some();
         if !is_leaf && useful {
             self.add_host(peer, pong.address, now);
-            let (files, kibibytes) = (pong.files, pong.kibibytes);
-            let cached = Cached { address: pong.address, files, kibibytes, hops: header.hops, at: now };
-            self.tables().pongs.add(cached);
+            // Nobody asks a leaf for others.
+            if self.role != Role::Leaf {
+                let (files, kibibytes) = (pong.files, pong.kibibytes);
+                let cached = Cached { address: pong.address, files, kibibytes, hops: header.hops, at: now };
+                self.tables().pongs.add(cached);
+            }
         }
         for at in pong.more().into_iter().take(ADDRESSES) {
             self.add_host(peer, at, now);

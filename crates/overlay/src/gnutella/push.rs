@@ -87,7 +87,7 @@ impl Servent {
     ) {
         let to = callable(told_by, *push.requester.ip(), push.requester.port());
         match to {
-            Some(requester) if self.pushed.spend(requester.ip(), CALLS, cx.now()) => {
+            Some(requester) if self.guards().pushed.spend(requester.ip(), CALLS, cx.now()) => {
                 cx.emit(Event::PushWanted { requester, index: push.index });
             }
             _ => match stream {

@@ -114,7 +114,7 @@ impl Servent {
         }
     }
 
-    /// To the leaves that may have something; the TTL does not matter for them.
+    /// To the leaves that may have something, and how many those are; the TTL does not matter for them.
     pub(super) fn relay_to_leaves(
         &mut self,
         from: StreamId,
@@ -122,10 +122,10 @@ impl Servent {
         payload: &[u8],
         wanted: &Wanted,
         cx: &mut Cx<'_>,
-    ) {
-        let Some(ultrapeer) = &self.ultrapeer else { return };
+    ) -> usize {
+        let Some(ultrapeer) = &self.ultrapeer else { return 0 };
         if !ultrapeer.leaves_may_match(wanted) {
-            return;
+            return 0;
         }
         let hops = header.hops.saturating_add(1);
         let targets: Vec<StreamId> = self
@@ -146,6 +146,7 @@ impl Servent {
             .collect();
         let relayed = Header { ttl: header.ttl.saturating_sub(1).max(1), hops, ..*header };
         self.send_all(&targets, relayed, payload, cx);
+        targets.len()
     }
 
     /// To all that are no leaves; on the last hop only to ultrapeers whose table it matches.

@@ -57,8 +57,24 @@ pub(super) struct OwnSearch {
     limit: u32,
     found: u32,
     ends: Instant,
+    /// When what was flooded must have come back; ultrapeers that search step by step know better.
+    back_by: Option<Instant>,
+    /// The ultrapeers that search for us, and whether they have said that they are done.
+    asked: BTreeMap<StreamId, bool>,
     /// Files already told, by servent and index.
     seen: BTreeSet<(Guid, u32)>,
+}
+
+impl OwnSearch {
+    /// Whether all that search for us have said that they are done. Where nobody does somebody will.
+    fn is_answered(&self) -> bool {
+        !self.asked.is_empty() && self.asked.values().all(|done| *done)
+    }
+
+    /// When it is over if nothing happens before.
+    fn over_at(&self) -> Instant {
+        self.back_by.map_or(self.ends, |back| back.min(self.ends))
+    }
 }
 
 /// All searches of ours, by the id of their query.
@@ -96,6 +112,8 @@ impl Servent {
             limit,
             found: 0,
             ends,
+            back_by: None,
+            asked: BTreeMap::new(),
             seen,
             payload: payload.clone(),
         };
@@ -145,9 +163,47 @@ impl Servent {
                     self.relay_to_leaves(StreamId(u32::MAX), &header, payload, &wanted, cx);
                 }
                 let targets = self.streams(|live| live.floods());
-                let header = self.own_header(guid);
-                self.send_all(&targets, header, payload, cx);
+                self.ask_links(guid, &targets, payload, cx);
             }
+        }
+    }
+
+    /// Asks links, and notes how we will know that they are done.
+    fn ask_links(&mut self, guid: Guid, links: &[StreamId], payload: &[u8], cx: &mut Cx<'_>) {
+        let (header, role) = (self.own_header(guid), self.role);
+        let back_by = cx.now() + self.config.timing.dynamic_per_hop * u32::from(header.ttl);
+        self.send_all(links, header, payload, cx);
+        let search = self.searches.as_mut().and_then(|searches| searches.0.get_mut(&guid));
+        let Some(search) = search.filter(|_| !links.is_empty()) else { return };
+        if role == Role::Leaf {
+            search.asked.extend(links.iter().map(|stream| (*stream, false)));
+        } else {
+            search.back_by = Some(back_by);
+            self.wake_by(back_by);
+        }
+    }
+
+    /// An ultrapeer has asked all it would for us.
+    pub(super) fn on_query_over(&mut self, stream: StreamId, guid: Guid, cx: &mut Cx<'_>) {
+        let search = self.searches.as_mut().and_then(|searches| searches.0.get_mut(&guid));
+        let Some(search) = search.filter(|search| search.asked.contains_key(&stream)) else { return };
+        search.asked.insert(stream, true);
+        if search.is_answered() {
+            self.finish(guid, cx);
+        }
+    }
+
+    /// Nobody searches for us over a link that is gone.
+    pub(super) fn forget_asked(&mut self, stream: StreamId, cx: &mut Cx<'_>) {
+        let Some(searches) = &mut self.searches else { return };
+        let mut answered = Vec::new();
+        for (guid, search) in &mut searches.0 {
+            if search.asked.remove(&stream).is_some() && search.is_answered() {
+                answered.push(*guid);
+            }
+        }
+        for guid in answered {
+            self.finish(guid, cx);
         }
     }
 
@@ -165,8 +221,7 @@ impl Servent {
         let Some(searches) = &self.searches else { return };
         let open: Vec<_> = searches.0.iter().map(|(guid, own)| (*guid, own.payload.clone())).collect();
         for (guid, payload) in open {
-            let header = self.own_header(guid);
-            self.send_all(&[stream], header, &payload, cx);
+            self.ask_links(guid, &[stream], &payload, cx);
         }
     }
 
@@ -204,7 +259,7 @@ impl Servent {
     }
 
     /// Ends a search, and tells those who search for us to stop.
-    fn finish(&mut self, guid: Guid, cx: &mut Cx<'_>) {
+    pub(super) fn finish(&mut self, guid: Guid, cx: &mut Cx<'_>) {
         let Some(search) = self.searches.as_mut().and_then(|searches| searches.0.remove(&guid)) else {
             return;
         };
@@ -238,10 +293,10 @@ impl Servent {
 
     pub(super) fn tick_searches(&mut self, cx: &mut Cx<'_>) {
         let Some(searches) = &self.searches else { return };
-        let over = |search: &OwnSearch| search.ends <= cx.now();
+        let over = |search: &OwnSearch| search.over_at() <= cx.now();
         let done: Vec<Guid> =
             searches.0.iter().filter(|(_, search)| over(search)).map(|(guid, _)| *guid).collect();
-        let next = searches.0.values().filter(|search| !over(search)).map(|search| search.ends).min();
+        let next = searches.0.values().filter(|search| !over(search)).map(OwnSearch::over_at).min();
         for guid in done {
             self.finish(guid, cx);
         }

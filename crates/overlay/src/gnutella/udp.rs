@@ -4,6 +4,7 @@
 //! that we gave to it (section 4.10). Therefore hits are sent by datagram only to queries with such a key; all others,
 //! also those that ask for hits out of band, are answered along the way they came.
 
+use super::bootstrap::TOLD;
 use super::machine::{Cx, Servent};
 use super::violation::Violation;
 use crate::flood::{Noted, Origin};
@@ -26,13 +27,14 @@ impl Servent {
         self.metrics.datagrams[0] += 1;
         let from = datagram.from;
         let Ok(Some((header, payload, used))) = frame(datagram.bytes) else { return };
-        if used != datagram.bytes.len() || !self.heard.spend(from.ip(), LOOKED_AT, cx.now()) {
+        if used != datagram.bytes.len() || !self.guards().heard.spend(from.ip(), LOOKED_AT, cx.now()) {
             return;
         }
         match Message::parse(&header, payload) {
             Ok(Message::Ping(ping)) => self.on_ping_datagram(from, &header, &ping, datagram.bytes.len(), cx),
             Ok(Message::Push(push)) => self.on_push_datagram(from, &header, payload, &push, cx),
             Ok(Message::Query(query)) => self.on_query_datagram(from, &header, payload, &query, cx),
+            Ok(Message::Pong(pong)) => self.on_pong_datagram(from, &header, &pong, cx),
             // Nobody was asked for hits by datagram.
             Ok(Message::QueryHit(_)) => self.violations.count(Violation::Unproved),
             Ok(_) => {}
@@ -58,16 +60,26 @@ impl Servent {
         length: usize,
         cx: &mut Cx<'_>,
     ) {
+        let proved = self.is_proved(from);
+        let room = if proved { MOST_BYTES } else { length };
         let pong = if ping.ggep.find(b"QK").is_some() {
             self.pong_with_key(header.guid, from)
         } else {
-            self.own_pong(header.guid, 1, ping.wants_addresses().is_some())
+            let addresses = if ping.wants_addresses().is_some() { TOLD } else { 0 };
+            self.pong_within(header.guid, addresses, room)
         };
-        if pong.len() <= length || self.is_proved(from) {
+        if pong.len() <= room {
             self.reply(from, &pong, cx);
         } else {
             self.violations.count(Violation::Unproved);
         }
+    }
+
+    /// Our own pong, with as many addresses as there is room for.
+    fn pong_within(&self, guid: Guid, addresses: usize, room: usize) -> Vec<u8> {
+        let whole = self.own_pong(guid, 1, addresses);
+        let over = whole.len().saturating_sub(room);
+        if over == 0 { whole } else { self.own_pong(guid, 1, addresses.saturating_sub(over.div_ceil(6))) }
     }
 
     fn pong_with_key(&self, guid: Guid, to: Endpoint) -> Vec<u8> {

@@ -10,7 +10,7 @@ use throng_machine::{StreamId, Via};
 use throng_wire::gnutella::{Guid, Header, VendorKind, VendorMessage};
 
 /// What we read.
-const READ: [VendorKind; 9] = [
+const READ: [VendorKind; 10] = [
     VendorKind::HOPS_FLOW,
     VendorKind::CONNECT_BACK,
     VendorKind::UDP_CONNECT_BACK,
@@ -19,6 +19,7 @@ const READ: [VendorKind; 9] = [
     VendorKind::PUSH_PROXY_CANCEL,
     VendorKind::QUERY_STATUS_REQUEST,
     VendorKind::QUERY_STATUS,
+    VendorKind::QUERY_OVER,
     VendorKind::NO_PROXY,
 ];
 /// A peer may make us call it so often.
@@ -62,6 +63,7 @@ impl Servent {
             }
             (VendorKind::QUERY_STATUS_REQUEST, _) => self.on_status_request(stream, header.guid, cx),
             (VendorKind::QUERY_STATUS, Some(kept)) => self.on_query_status(stream, header.guid, kept),
+            (VendorKind::QUERY_OVER, _) => self.on_query_over(stream, header.guid, cx),
             (VendorKind::CONNECT_BACK | VendorKind::UDP_CONNECT_BACK | VendorKind::QUERY_STATUS, None) => {
                 self.fault(stream, Violation::Vendor, cx);
             }
@@ -78,6 +80,7 @@ impl Servent {
             (VendorKind::UDP_CONNECT_BACK, Supports::UDP_CONNECT_BACK),
             (VendorKind::QUERY_STATUS_REQUEST, Supports::STATUS_REQUEST),
             (VendorKind::QUERY_STATUS, Supports::STATUS),
+            (VendorKind::QUERY_OVER, Supports::OVER),
         ];
         let supports =
             bits.iter().filter(|(kind, _)| listed.contains(kind)).fold(0, |all, (_, bit)| all | bit.0);
@@ -104,7 +107,7 @@ impl Servent {
     /// It asks us to call it: two line feeds, nothing else, only at its own address.
     fn call_back(&mut self, stream: StreamId, port: u16, cx: &mut Cx<'_>) {
         let Some(peer) = self.link(stream).map(|link| link.peer.with_port(port)) else { return };
-        let may = self.called_back.spend(peer.ip(), CALL_BACK, cx.now());
+        let may = self.guards().called_back.spend(peer.ip(), CALL_BACK, cx.now());
         if peer.is_dialable() && may && self.probes.len() < MOST_CALLS {
             self.probes.push(cx.open(Via::Tcp, peer));
         }
@@ -114,7 +117,7 @@ impl Servent {
     fn ping_back(&mut self, stream: StreamId, port: u16, guid: Option<&[u8]>, cx: &mut Cx<'_>) {
         let Some(peer) = self.link(stream).map(|link| link.peer.with_port(port)) else { return };
         let guid = guid.and_then(|guid| guid.try_into().ok()).map_or_else(|| super::send::fresh(cx), Guid);
-        if !peer.is_dialable() || !self.called_back.spend(peer.ip(), CALL_BACK, cx.now()) {
+        if !peer.is_dialable() || !self.guards().called_back.spend(peer.ip(), CALL_BACK, cx.now()) {
             return;
         }
         let header = Header { guid, kind: throng_wire::gnutella::Kind::Ping, ttl: 1, hops: 0, length: 0 };

@@ -11,7 +11,6 @@ mod tests;
 
 pub use line::Line;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 use throng_machine::{Endpoint, Instant};
 
@@ -40,16 +39,19 @@ impl Default for CacheLimits {
     }
 }
 
+/// Up to so many hosts memory is taken for each one as it comes.
+const FEW: usize = 16;
 /// Failures after which even a host that has answered is forgotten: about a day of waits.
 const MOST_FAILURES: u8 = 30;
 
-/// What is known of a host.
+/// What is known of a host; times in seconds, as a million simulated nodes each have some.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Host {
+    at: Endpoint,
     /// When it was last heard of.
-    heard: Instant,
+    heard: u32,
     /// Not to be tried before.
-    not_before: Instant,
+    not_before: u32,
     /// Attempts in a row that came to nothing.
     failures: u8,
     /// It has answered us once.
@@ -59,7 +61,18 @@ struct Host {
 /// Addresses of others to try.
 #[derive(Debug, Default)]
 pub struct HostCache {
-    hosts: BTreeMap<Endpoint, Host>,
+    /// Ascending by address.
+    hosts: Vec<Host>,
+}
+
+/// Whole seconds that have passed.
+fn past(at: Instant) -> u32 {
+    u32::try_from(at.as_micros() / 1_000_000).unwrap_or(u32::MAX)
+}
+
+/// Whole seconds after which a time has come.
+fn to_come(at: Instant) -> u32 {
+    u32::try_from(at.as_micros().div_ceil(1_000_000)).unwrap_or(u32::MAX)
 }
 
 impl HostCache {
@@ -68,23 +81,40 @@ impl HostCache {
         if !at.is_dialable() {
             return false;
         }
-        if let Some(host) = self.hosts.get_mut(&at) {
-            host.heard = now;
+        if let Some(host) = self.host_mut(&at) {
+            host.heard = past(now);
             return true;
         }
         if self.hosts.len() >= limits.hosts && !self.evict() {
             return false;
         }
-        let host = Host { heard: now, not_before: Instant::EPOCH, failures: 0, proved: false };
-        self.hosts.insert(at, host);
+        let host = Host { at, heard: past(now), not_before: 0, failures: 0, proved: false };
+        let place = self.hosts.partition_point(|known| known.at < at);
+        if self.hosts.len() < FEW {
+            self.hosts.reserve_exact(1);
+        }
+        self.hosts.insert(place, host);
         true
+    }
+
+    fn place(&self, at: &Endpoint) -> Option<usize> {
+        self.hosts.binary_search_by_key(at, |host| host.at).ok()
+    }
+
+    fn host_mut(&mut self, at: &Endpoint) -> Option<&mut Host> {
+        let place = self.place(at)?;
+        self.hosts.get_mut(place)
+    }
+
+    fn remove(&mut self, at: &Endpoint) -> bool {
+        self.place(at).map(|place| self.hosts.remove(place)).is_some()
     }
 
     /// Takes the unproved host heard of longest ago away, or if all have answered the one heard of longest ago.
     fn evict(&mut self) -> bool {
-        let worst = self.hosts.iter().min_by_key(|(at, host)| (host.proved, host.heard, **at));
-        let Some(worst) = worst.map(|(at, _)| *at) else { return false };
-        self.hosts.remove(&worst).is_some()
+        let worst = self.hosts.iter().min_by_key(|host| (host.proved, host.heard, host.at));
+        let Some(worst) = worst.map(|host| host.at) else { return false };
+        self.remove(&worst)
     }
 
     /// The best host to try now: one that has answered, then with few failures, then heard of lately. It is not given
@@ -95,54 +125,52 @@ impl HostCache {
         now: Instant,
         mut wanted: impl FnMut(&Endpoint) -> bool,
     ) -> Option<Endpoint> {
-        let ready = self.hosts.iter_mut().filter(|(at, host)| host.not_before <= now && wanted(at));
-        let best = ready.min_by_key(|(at, host)| {
-            let age = u64::MAX - host.heard.as_micros();
-            (host.failures, !host.proved, age, **at)
-        });
-        let (at, host) = best?;
-        host.not_before = now + limits.first_wait;
-        Some(*at)
+        let passed = past(now);
+        let ready = self.hosts.iter_mut().filter(|host| host.not_before <= passed && wanted(&host.at));
+        let host = ready.min_by_key(|host| (host.failures, !host.proved, u32::MAX - host.heard, host.at))?;
+        host.not_before = to_come(now + limits.first_wait);
+        Some(host.at)
     }
 
     /// When a host that is waited for may be tried again, if none may be now.
     pub fn next_try(&self, mut wanted: impl FnMut(&Endpoint) -> bool) -> Option<Instant> {
-        self.hosts.iter().filter(|(at, _)| wanted(at)).map(|(_, host)| host.not_before).min()
+        let first = self.hosts.iter().filter(|host| wanted(&host.at)).map(|host| host.not_before).min();
+        first.map(|seconds| Instant::from_micros(u64::from(seconds) * 1_000_000))
     }
 
     /// It answered: also a refusal with reasons is an answer.
     pub fn succeeded(&mut self, at: &Endpoint, now: Instant) {
-        if let Some(host) = self.hosts.get_mut(at) {
-            *host = Host { heard: now, failures: 0, proved: true, ..*host };
+        if let Some(host) = self.host_mut(at) {
+            *host = Host { heard: past(now), failures: 0, proved: true, ..*host };
         }
     }
 
     /// It did not answer.
     pub fn failed(&mut self, at: &Endpoint, limits: &CacheLimits, now: Instant) {
-        let Some(host) = self.hosts.get_mut(at) else { return };
+        let Some(host) = self.host_mut(at) else { return };
         host.failures = host.failures.saturating_add(1);
         let most = if host.proved { MOST_FAILURES } else { limits.failures };
         if host.failures >= most {
-            self.hosts.remove(at);
+            self.remove(at);
             return;
         }
         let doublings = u32::from(host.failures - 1).min(16);
         let wait = limits.first_wait.saturating_mul(1 << doublings).min(limits.longest_wait);
-        host.not_before = now + wait;
+        host.not_before = to_come(now + wait);
     }
 
     /// It has no room, or asked not to be called: not before that.
     pub fn postpone(&mut self, at: &Endpoint, until: Instant) {
-        if let Some(host) = self.hosts.get_mut(at) {
-            host.not_before = host.not_before.max(until);
+        if let Some(host) = self.host_mut(at) {
+            host.not_before = host.not_before.max(to_come(until));
         }
     }
 
     /// Up to so many hosts to tell others of: those that answered, then those heard of lately.
     pub fn best(&self, most: usize) -> Vec<Endpoint> {
-        let mut all: Vec<_> = self.hosts.iter().filter(|(_, host)| host.failures == 0).collect();
-        all.sort_by_key(|(at, host)| (!host.proved, u64::MAX - host.heard.as_micros(), **at));
-        all.into_iter().take(most).map(|(at, _)| *at).collect()
+        let mut all: Vec<_> = self.hosts.iter().filter(|host| host.failures == 0).collect();
+        all.sort_by_key(|host| (!host.proved, u32::MAX - host.heard, host.at));
+        all.into_iter().take(most).map(|host| host.at).collect()
     }
 
     /// How many it knows.
@@ -158,12 +186,12 @@ impl HostCache {
     /// What is to be written to disk, the best first.
     pub fn lines(&self, now: Instant) -> Vec<Line> {
         let mut all: Vec<_> = self.hosts.iter().collect();
-        all.sort_by_key(|(at, host)| (!host.proved, host.failures, u64::MAX - host.heard.as_micros(), **at));
-        let line = |(at, host): (&Endpoint, &Host)| Line {
-            at: *at,
+        all.sort_by_key(|host| (!host.proved, host.failures, u32::MAX - host.heard, host.at));
+        let line = |host: &Host| Line {
+            at: host.at,
             proved: host.proved,
             failures: host.failures,
-            age: (now - host.heard).as_secs(),
+            age: past(now).saturating_sub(host.heard).into(),
         };
         all.into_iter().map(line).collect()
     }
@@ -173,17 +201,11 @@ impl HostCache {
         if !self.add(line.at, limits, now) {
             return;
         }
-        if let Some(host) = self.hosts.get_mut(&line.at) {
-            let age = Duration::from_secs(line.age).as_micros();
-            let heard = now.as_micros().saturating_sub(u64::try_from(age).unwrap_or(u64::MAX));
+        if let Some(host) = self.host_mut(&line.at) {
+            let heard = past(now).saturating_sub(u32::try_from(line.age).unwrap_or(u32::MAX));
             // A failure of an earlier run may have been our own: it is tried once more, after the others.
             let failures = line.failures.min(limits.failures.saturating_sub(1));
-            *host = Host {
-                heard: Instant::from_micros(heard),
-                not_before: Instant::EPOCH,
-                failures,
-                proved: line.proved,
-            };
+            *host = Host { heard, not_before: 0, failures, proved: line.proved, ..*host };
         }
     }
 }

@@ -26,6 +26,9 @@ use tokio::task::spawn_local;
 /// How often known servents are written down.
 const WRITE_DOWN: Duration = Duration::from_secs(300);
 
+/// What the line carries is measured over this.
+const MEASURED: Duration = Duration::from_secs(5);
+
 /// What a member tells: of the overlay, and of transfers what concerns the node.
 pub type Told = Both<Event, files::Event>;
 
@@ -78,6 +81,7 @@ impl Member {
         let driver = Driver::start(machine, Floor::new(tell), sockets, net)?;
         let member = Member { driver, hosts: config.hosts };
         spawn_local(member.clone().write_down());
+        spawn_local(member.clone().tell_capacity());
         Ok((member, told))
     }
 
@@ -146,6 +150,19 @@ impl Member {
             let (connections, fetches, shared) = both.files.load();
             Load { uploads, waiting, connections, fetches, shared }
         })
+    }
+
+    /// Tells the servent what its line has been seen to carry, by which it may be elected.
+    async fn tell_capacity(self) {
+        let (mut sent, mut best) = (0, 0);
+        loop {
+            tokio::time::sleep(MEASURED).await;
+            let now = self.traffic().bytes_out;
+            let rate = (now - sent) / MEASURED.as_secs();
+            // What was seen an hour ago counts a little more than half.
+            (sent, best) = (now, rate.max(best - best / 1_024));
+            self.command(Command::Capacity(u32::try_from(best * 8 / 1_000).unwrap_or(u32::MAX)));
+        }
     }
 
     async fn write_down(self) {

@@ -44,6 +44,9 @@ impl VendorKind {
     pub const QUERY_STATUS_REQUEST: VendorKind = VendorKind::new(b"BEAR", 11, 1);
     /// So many; ffff: stop.
     pub const QUERY_STATUS: VendorKind = VendorKind::new(b"BEAR", 12, 1);
+    /// Ours, from an ultrapeer to the leaf it searches for: all were asked that are going to be; so many results (u16)
+    /// were counted.
+    pub const QUERY_OVER: VendorKind = VendorKind::new(b"THRG", 1, 1);
     /// By UDP: so many hits wait here.
     pub const OUT_OF_BAND_REPLY: VendorKind = VendorKind::new(b"LIME", 12, 2);
     /// The same, with a token.

@@ -4,7 +4,7 @@ use super::Starting;
 use super::place::resolve_all;
 use crate::cli::{Gnutella, GnutellaArgs};
 use crate::commands::Context;
-use crate::daemon::gnutella::{self, GnutellaSystem};
+use crate::daemon::gnutella::{self, GnutellaSystem, Ways};
 use crate::daemon::home::Identity;
 use crate::daemon::system::System;
 use crate::failure::{Failure, Outcome};
@@ -27,13 +27,14 @@ const SERVENT: &[u8] = b"throng: the id of this node's Gnutella servent";
 
 /// What is to be joined.
 pub(super) struct Entry {
-    role: Role,
+    role: RoleChoice,
     through: Vec<SocketAddr>,
+    caches: Vec<SocketAddr>,
 }
 
 /// What `--gnutella` means; names are looked up.
 pub(super) fn entry(args: &GnutellaArgs, context: &Context) -> Outcome<Option<Entry>> {
-    if args.gnutella.is_empty() {
+    if args.gnutella.is_empty() && args.gnutella_cache.is_empty() {
         return Ok(None);
     }
     let mut roles: Vec<Role> = Vec::new();
@@ -50,10 +51,13 @@ pub(super) fn entry(args: &GnutellaArgs, context: &Context) -> Outcome<Option<En
             "--gnutella: a servent has one role; give ultrapeer, leaf or plain once".into(),
         ));
     }
-    let role = roles.first().copied().unwrap_or(Role::Leaf);
+    // Who asks for nothing begins as a leaf, and may be elected.
+    let role = roles.first().copied().map_or(RoleChoice::Elected, RoleChoice::Fixed);
     let through =
         if addresses.is_empty() { Vec::new() } else { resolve_all(addresses.into_iter(), context)? };
-    Ok(Some(Entry { role, through }))
+    let caches = &args.gnutella_cache;
+    let caches = if caches.is_empty() { Vec::new() } else { resolve_all(caches.iter(), context)? };
+    Ok(Some(Entry { role, through, caches }))
 }
 
 /// Begins to enter.
@@ -64,15 +68,15 @@ pub(super) fn start(entry: Entry, starting: &Starting<'_>) -> Outcome<Rc<dyn Sys
         leaves: args.gnutella.gnutella_leaves.into(),
         ..Limits::default()
     };
-    let servent = Config { role: RoleChoice::Fixed(entry.role), limits, ..Config::default() };
+    let servent = Config { role: entry.role, limits, ..Config::default() };
     let listen = port.local_addr();
     let mut config = MemberConfig::new(myself(identity, listen)?, servent);
     config.hosts = Some(home.path(HOSTS));
     let source = Source::default().or_listening(listen.ip());
     let net = NetConfig { listen: Some(listen), datagrams: true, source, ..NetConfig::default() };
     let sockets = Sockets::shared(port, Protocol::Gnutella);
-    let system =
-        GnutellaSystem::start(config, (sockets, net), entry.through, starting.teller(gnutella::NAME));
+    let ways = Ways { through: entry.through, caches: entry.caches };
+    let system = GnutellaSystem::start(config, (sockets, net), ways, starting.teller(gnutella::NAME));
     Ok(system.map_err(|error| Failure::failed(format_args!("cannot start the Gnutella servent: {error}")))?)
 }
 

@@ -26,6 +26,14 @@ pub(crate) const NAME: &str = "gnutella";
 /// After so long without a link a person is told.
 const SILENCE: Duration = Duration::from_secs(15);
 
+/// How the network is entered.
+pub(crate) struct Ways {
+    /// Servents.
+    pub(crate) through: Vec<SocketAddr>,
+    /// UDP host caches, asked for servents where none is known that can be called.
+    pub(crate) caches: Vec<SocketAddr>,
+}
+
 /// The node as a servent.
 pub(crate) struct GnutellaSystem {
     member: Member,
@@ -39,7 +47,7 @@ impl GnutellaSystem {
     pub(crate) fn start(
         config: MemberConfig,
         sockets: (Sockets, NetConfig),
-        through: Vec<SocketAddr>,
+        ways: Ways,
         teller: Teller,
     ) -> io::Result<Rc<GnutellaSystem>> {
         let (member, told) = Member::start(config, sockets)?;
@@ -49,8 +57,14 @@ impl GnutellaSystem {
             published: RefCell::default(),
             teller,
         });
+        let Ways { mut through, caches } = ways;
         let entries: Vec<Endpoint> = through.iter().copied().map(Endpoint::from).collect();
         system.discover(discovery::Command::Join(entries));
+        if !caches.is_empty() {
+            let caches = caches.iter().copied().map(Endpoint::from).collect();
+            system.member.command(Command::HostCaches(caches));
+        }
+        through.extend(caches);
         spawn_local(Rc::clone(&system).listen(told));
         spawn_local(Rc::clone(&system).tell_silence(through));
         Ok(system)

@@ -51,7 +51,11 @@ impl Stage for World {
     }
 
     fn publish(&mut self, user: u32, number: u32, (_, title): (usize, &str)) {
-        let file = SharedFile { name: title.to_owned(), size: 4 << 20, ..SharedFile::default() };
+        let file = std::sync::Arc::new(SharedFile {
+            name: title.to_owned(),
+            size: 4 << 20,
+            ..SharedFile::default()
+        });
         self.sim.command(HostId(user), Command::Share(number, file));
     }
 

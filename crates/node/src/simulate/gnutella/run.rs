@@ -214,7 +214,7 @@ impl World {
         for host in 0..self.plan.nodes {
             for (index, title) in self.shares[host as usize].clone().into_iter().enumerate() {
                 let name = self.catalogue.title(title).to_owned();
-                let file = SharedFile { name, size: 4 << 20, ..SharedFile::default() };
+                let file = Arc::new(SharedFile { name, size: 4 << 20, ..SharedFile::default() });
                 self.sim.command(HostId(host), Command::Share(index as u32, file));
             }
         }

@@ -24,7 +24,7 @@ impl Servent {
     ) -> Result<(), Refused> {
         if let Some(peer) = self.link(stream).map(|link| link.peer)
             && !peer.ip().is_loopback()
-            && !self.calls.spend(peer.ip(), CALLS, cx.now())
+            && !self.guards().calls.spend(peer.ip(), CALLS, cx.now())
         {
             self.blame(peer, Violation::Crowd, cx);
             return Err((429, "Too many connections"));

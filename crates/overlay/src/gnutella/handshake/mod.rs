@@ -8,7 +8,7 @@ mod judge;
 #[cfg(test)]
 mod tests;
 
-use super::config::{Role, RoleChoice};
+use super::config::Role;
 use super::link::{Greeting, Link, Phase, Shaking};
 use super::machine::{Cx, Servent};
 use super::violation::Violation;
@@ -159,6 +159,9 @@ impl Servent {
         self.hosts.succeeded(&peer, cx.now());
         if code != 200 {
             let wait = if code == 503 { FULL } else { UNWANTED };
+            if let Some(election) = self.election.as_mut().filter(|_| code == 503) {
+                election.refused(cx.now());
+            }
             self.hosts.postpone(&peer, cx.now() + wait);
             self.metrics.refused += 1;
             self.drop_shaking(stream, None, cx);
@@ -266,11 +269,6 @@ impl Servent {
             self.blame(link.peer, fault, cx);
         }
         self.look_for_links(cx);
-    }
-
-    /// Whether the role is one that we were given and keep.
-    pub(super) fn is_elected(&self) -> bool {
-        self.config.role == RoleChoice::Elected
     }
 }
 

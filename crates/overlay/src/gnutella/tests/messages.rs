@@ -179,29 +179,6 @@ fn a_servent_asked_to_change_its_role_says_so_and_calls_again() {
 }
 
 #[test]
-fn one_that_can_be_called_and_stays_is_elected_and_steps_down_when_it_has_no_leaves() {
-    let mut bench = Bench::of(Config { role: RoleChoice::Elected, ..Config::default() });
-    bench.linked(host(2), ULTRAPEER);
-    let keep_alive = |bench: &mut Bench, seconds: u64| {
-        for _ in 0..seconds / 5 {
-            bench.probe.advance(Duration::from_secs(5));
-            let status = bench.probe.machine.status(bench.probe.now);
-            if status.links.is_empty() {
-                bench.linked(host(2), ULTRAPEER);
-            } else {
-                let stream = bench.probe.machine.links[0].stream;
-                bench.hear(stream, header(Kind::Other(0x55), 9, 1, 0), &[]);
-            }
-        }
-    };
-    assert_eq!(bench.probe.machine.role(), Role::Leaf);
-    keep_alive(&mut bench, 660);
-    assert_eq!(bench.probe.machine.role(), Role::Ultrapeer);
-    keep_alive(&mut bench, 3_700);
-    assert_eq!(bench.probe.machine.role(), Role::Leaf);
-}
-
-#[test]
 fn leaving_says_goodbye_to_everybody() {
     let mut bench = Bench::new(Role::Ultrapeer);
     let (leaf, _) = bench.linked(host(2), LEAF);
@@ -211,4 +188,93 @@ fn leaving_says_goodbye_to_everybody() {
     assert!(bench.probe.take_events().contains(&Event::Discovery(crate::discovery::Event::Left)));
     let (stream, outs) = bench.probe.accept(host(4));
     assert_eq!(outs, [Out::Close(stream)]);
+}
+
+/// The payloads of searches' ends that a stream was told of.
+fn overs(outs: &[Out], stream: StreamId) -> Vec<(Guid, Vec<u8>)> {
+    let all = of_kind(outs, stream, Kind::Vendor);
+    let over = all.iter().filter_map(|message| match parse(message) {
+        Message::Vendor(over) if over.kind == VendorKind::QUERY_OVER => {
+            Some((message.0.guid, over.data.to_vec()))
+        }
+        _ => None,
+    });
+    over.collect()
+}
+
+#[test]
+fn a_leaf_is_told_when_everybody_was_asked_if_it_knows_what_that_means() {
+    let mut bench = Bench::new(Role::Ultrapeer);
+    let (leaf, _) = bench.linked(host(2), LEAF);
+    let (simple, _) = bench.linked(host(3), LEAF);
+    let reads = VendorMessage::support(&[VendorKind::QUERY_OVER]);
+    bench.hear(leaf, header(Kind::Vendor, 0, 1, 0), &vendor(VendorKind::MESSAGES_SUPPORTED, &reads));
+    let (other, _) = bench.linked(host(4), ULTRAPEER);
+    bench.hear(leaf, header(Kind::Query, 8, 4, 0), &query("brontosaurus"));
+    bench.hear(simple, header(Kind::Query, 9, 4, 0), &query("velociraptor"));
+    let outs = bench.probe.advance(Duration::from_secs(1));
+    let asked = of_kind(&outs, other, Kind::Query);
+    assert_eq!(asked.len(), 2, "its only ultrapeer is asked");
+    let wait = Duration::from_millis(2_400) * u32::from(asked[0].0.ttl);
+    assert!(overs(&bench.probe.advance(wait - Duration::from_secs(2)), leaf).is_empty(), "too early");
+    let outs = bench.probe.advance(Duration::from_secs(3));
+    assert_eq!(overs(&outs, leaf), [(Guid([8; 16]), vec![0, 0])]);
+    assert!(overs(&outs, simple).is_empty());
+}
+
+#[test]
+fn a_search_of_a_leaf_ends_when_all_its_ultrapeers_say_that_they_are_done() {
+    let mut bench = Bench::new(Role::Leaf);
+    let ups = [2, 3, 4].map(|number| bench.linked(host(number), ULTRAPEER).0);
+    let find = crate::discovery::Query {
+        words: vec!["brontosaurus".into()],
+        limit: 10,
+        timeout: Duration::from_secs(100),
+    };
+    let ticket = crate::discovery::Ticket(5);
+    let outs = bench.probe.command(Command::Discovery(crate::discovery::Command::Find(ticket, find)));
+    let guid = of_kind(&outs, ups[0], Kind::Query)[0].0.guid;
+    let over = Header { guid, ..header(Kind::Vendor, 0, 1, 0) };
+    let finished = |bench: &mut Bench| {
+        let end = Event::Discovery(crate::discovery::Event::Finished(ticket));
+        bench.probe.take_events().contains(&end)
+    };
+    let stranger = Header { guid: Guid([7; 16]), ..over };
+    bench.hear(ups[0], over, &vendor(VendorKind::QUERY_OVER, &[0, 0]));
+    bench.hear(ups[1], stranger, &vendor(VendorKind::QUERY_OVER, &[0, 0]));
+    bench.hear(ups[0], over, &vendor(VendorKind::QUERY_OVER, &[0, 0]));
+    assert!(!finished(&mut bench), "one of three");
+    bench.hear(ups[1], over, &vendor(VendorKind::QUERY_OVER, &[0, 0]));
+    bench.probe.stream(ups[2], StreamInput::Closed(throng_machine::StreamEnd::Broken));
+    assert!(finished(&mut bench), "the third is gone");
+}
+
+#[test]
+fn a_host_cache_is_asked_only_if_one_is_named_and_only_where_nobody_is_known() {
+    let mut bench = Bench::new(Role::Leaf);
+    let sends = |outs: &[Out]| -> Vec<(Endpoint, Vec<u8>)> {
+        let sent = outs.iter().filter_map(|out| match out {
+            Out::Send(to, bytes) => Some((*to, bytes.clone())),
+            _ => None,
+        });
+        sent.collect()
+    };
+    assert!(sends(&bench.probe.advance(Duration::from_secs(300))).is_empty(), "nobody named one");
+    let outs = bench.probe.command(Command::HostCaches(vec![host(9)]));
+    let [(to, asked)] = &sends(&outs)[..] else { panic!("{outs:?}") };
+    assert_eq!(*to, host(9));
+    // The cache is one of ours; it has some links to tell of.
+    let mut cache = Bench::new(Role::Ultrapeer);
+    for number in 20..26 {
+        cache.linked(host(number), &format!("{ULTRAPEER}Node: {}\r\n", host(number)));
+    }
+    let answer = sends(&cache.probe.datagram(host(1), asked));
+    let [(_, pong)] = &answer[..] else { panic!("{answer:?}") };
+    assert!(pong.len() <= asked.len(), "no more bytes than were sent");
+    let forged = bench.probe.datagram(host(8), pong);
+    assert!(forged.is_empty(), "from somebody who was not asked");
+    let outs = bench.probe.datagram(host(9), pong);
+    let called = outs.iter().filter(|out| matches!(out, Out::Open(..))).count();
+    assert!(called >= 3, "{outs:?}");
+    assert!(bench.probe.datagram(host(9), pong).is_empty(), "an answer counts once");
 }

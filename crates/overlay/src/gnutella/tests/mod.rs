@@ -1,5 +1,6 @@
 //! Servents against scripted peers and recorded ones, sentence by sentence of the note, and among themselves.
 
+mod election;
 mod hostile;
 mod messages;
 mod net;
@@ -81,7 +82,7 @@ impl Bench {
 
     pub(super) fn share(&mut self, index: u32, name: &str, sha1: Option<[u8; 20]>) {
         let file = SharedFile { name: name.into(), size: 4_096, sha1, ..SharedFile::default() };
-        self.probe.command(Command::Share(index, file));
+        self.probe.command(Command::Share(index, Arc::new(file)));
     }
 
     pub(super) fn violations(&self, violation: Violation) -> u64 {

@@ -66,7 +66,7 @@ impl Net {
         let file =
             SharedFile { name: name.into(), size: 9, sha1: Some(sha1), swarm, ..SharedFile::default() };
         let index = name.len() as u32;
-        self.sim.command(host, Command::Share(index, file));
+        self.sim.command(host, Command::Share(index, Arc::new(file)));
     }
 
     pub(super) fn search(&mut self, host: HostId, ticket: u32, words: &str) {
