@@ -6,9 +6,16 @@ mod floor;
 mod setup;
 mod tracker;
 mod transfer;
+mod ultrapeer;
 
 use anyhow::Result;
+use cap::Cap;
 use clap::{Parser, Subcommand};
+use std::alloc::System;
+
+/// Counts what is allocated, for those who measure a machine within this process.
+#[global_allocator]
+static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
 /// Reproducible comparisons of throng with other programs. Needs root, for network namespaces.
 #[derive(Parser, Debug)]
@@ -29,6 +36,8 @@ enum Comparison {
     Crowd(crowd::Options),
     /// Our tracker and aquatic_udp under aquatic's load tester.
     Tracker(tracker::Options),
+    /// A Gnutella ultrapeer as a machine: queries a second of CPU time, bytes it holds. Needs no root.
+    Ultrapeer(ultrapeer::Options),
     /// Our directory server as a process: CPU and memory of files, searches and idle connections.
     Directory(directory::Options),
     /// Users of a directory who hold their connections and do nothing, for `directory`.
@@ -42,6 +51,7 @@ fn main() -> Result<()> {
         Comparison::Transfer(options) => transfer::run(&options),
         Comparison::Crowd(options) => crowd::run(&options),
         Comparison::Tracker(options) => tracker::run(&options),
+        Comparison::Ultrapeer(options) => ultrapeer::run(&options),
         Comparison::Directory(options) => directory::run(&options),
         Comparison::Hold(options) => directory::hold(&options),
     }
