@@ -2,8 +2,8 @@
 //! say so when it is not set; a path that leads nowhere fails. Everything runs in a namespace without a way out, at
 //! addresses it takes for public ones (100.64/10, each in its own /16).
 //!
-//! It thinks slowly. Without a window it refuses to search, so what it searches itself is not tested here, and it is told
-//! where our file is. As an ultrapeer it steps down after a minute where the clock is two years after its release.
+//! It thinks slowly. Without a window it refuses to search; `THRONG_GTK_GNUTELLA_WINDOW` names one that has a window, for
+//! which Xvfb is started. As an ultrapeer it steps down after a minute where the clock is two years after its release.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -31,6 +31,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, channel};
 use crate::wanted::program;
 
 const VARIABLE: &str = "THRONG_GTK_GNUTELLA";
+const WINDOWED: &str = "THRONG_GTK_GNUTELLA_WINDOW";
+/// The display of the one with a window.
+const DISPLAY: &str = ":77";
 const PORT: u16 = 6346;
 /// It refuses to run as root.
 const NOBODY: u32 = 65_534;
@@ -42,8 +45,9 @@ const OUR_LEAF: Ipv4Addr = Ipv4Addr::new(100, 66, 0, 1);
 /// The name of its file, and the words of it.
 const ITS_NAME: &str = "wombat_lullaby_song.mp3";
 const WORDS: [&str; 3] = ["wombat", "lullaby", "song"];
-/// The name of our file.
+/// The names of our files.
 const NAME: &str = "quokka_serenade_tune.ogg";
+const PUSHED: &str = "echidna_nocturne_tune.ogg";
 /// Large enough for several of its requests and for its tree.
 const SIZE: usize = 1_700_000;
 
@@ -53,26 +57,39 @@ struct Gtk {
     folder: PathBuf,
     host: Host,
     child: Child,
+    /// What it draws on.
+    screen: Option<Child>,
+}
+
+/// What it is started as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum As {
+    Leaf,
+    Ultrapeer,
+    /// A leaf with a window.
+    Windowed,
 }
 
 impl Drop for Gtk {
     fn drop(&mut self) {
         // It may have ended before.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        for child in std::iter::once(&mut self.child).chain(&mut self.screen) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
 impl Gtk {
-    /// Starts it as a leaf or an ultrapeer that shares what is in `share`, and waits until it can be asked.
-    fn start(program: &Path, host: &Host, folder: &Path, ultrapeer: bool) -> Result<Gtk> {
+    /// Starts it, sharing what is in `share`, and waits until it can be asked.
+    fn start(program: &Path, host: &Host, folder: &Path, role: As) -> Result<Gtk> {
         let at = |name: &str| folder.join(name);
         for name in ["", "share", "config", "incomplete", "complete", "corrupt"] {
             fs::create_dir_all(at(name))?;
             chown(at(name), Some(NOBODY), Some(NOBODY))?;
         }
         fs::set_permissions(folder, PermissionsExt::from_mode(0o755))?;
-        let mode = if ultrapeer { 2 } else { 0 };
+        let mode = if role == As::Ultrapeer { 2 } else { 0 };
         let folders = [
             ("shared_dirs", "share"),
             ("store_downloading_files_to", "incomplete"),
@@ -90,9 +107,19 @@ impl Gtk {
         fs::write(at("config/config_gnet"), text)?;
         chown(at("config/config_gnet"), Some(NOBODY), Some(NOBODY))?;
         let mut command = Gtk::command(program, host, folder);
-        command.args(["--topless", "--no-supervise", "--no-restart", "--log-stderr"]).arg(at("log"));
+        let mut screen = None;
+        if role == As::Windowed {
+            let mut server = host.namespace.command("Xvfb");
+            server.args([DISPLAY, "-screen", "0", "1024x768x24", "-ac"]);
+            server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            screen = Some(server.spawn().context("Xvfb")?);
+            command.env("DISPLAY", DISPLAY);
+        } else {
+            command.arg("--topless");
+        }
+        command.args(["--no-supervise", "--no-restart", "--log-stderr"]).arg(at("log"));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let gtk = Gtk { program: program.into(), folder: folder.into(), host: host.clone(), child };
+        let gtk = Gtk { program: program.into(), folder: folder.into(), host: host.clone(), child, screen };
         gtk.until("it answers", || Ok(gtk.ask("status")?.contains("Uptime")))?;
         Ok(gtk)
     }
@@ -116,6 +143,13 @@ impl Gtk {
             format!("{line}\nquit\n").as_bytes(),
         )?;
         Ok(String::from_utf8_lossy(&child.wait_with_output()?.stdout).into_owned())
+    }
+
+    /// A counter of its statistics.
+    fn counted(&self, name: &str) -> Result<u64> {
+        let said = self.ask("stats general")?;
+        let line = said.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        line.with_context(|| format!("no {name} in: {said}"))
     }
 
     fn until(&self, what: &str, is: impl Fn() -> Result<bool>) -> Result<()> {
@@ -150,7 +184,7 @@ fn data(seed: u32) -> Vec<u8> {
 }
 
 /// A file of ours.
-fn offering(folder: &Path, name: &str, data: &[u8]) -> Result<Offering> {
+fn offering(number: u32, folder: &Path, name: &str, data: &[u8]) -> Result<Offering> {
     let path = folder.join(name);
     fs::write(&path, data)?;
     let size = data.len() as u64;
@@ -160,7 +194,14 @@ fn offering(folder: &Path, name: &str, data: &[u8]) -> Result<Offering> {
     let (title, sha1) = (name.to_owned(), Some(Sha1::digest(data).into()));
     let item = Item { title, size, sha1, tiger: Some(root(&level)), ..Item::default() };
     let modified = fs::metadata(&path)?.modified()?;
-    Ok(Offering { content: ContentId(1), item, tiger_level: level, path, modified, magnet: String::new() })
+    Ok(Offering {
+        content: ContentId(number),
+        item,
+        tiger_level: level,
+        path,
+        modified,
+        magnet: String::new(),
+    })
 }
 
 /// A servent of ours.
@@ -297,36 +338,53 @@ fn lab() -> Result<(Lab, Host)> {
     Ok((lab, host))
 }
 
-/// As a leaf of our ultrapeer: our leaf finds its file and fetches it, directly and by push; it fetches ours.
+/// It has become a leaf of our ultrapeer.
+async fn links(gtk: &Gtk, hub: &Member) -> Result<()> {
+    gtk.ask(&format!("node add {OURS} {PORT}"))?;
+    let linked = || hub.status().links.iter().any(|link| link.agent.starts_with("gtk-gnutella"));
+    let deadline = Instant::now() + PATIENCE;
+    while !linked() {
+        ensure!(Instant::now() < deadline, "gtk-gnutella did not link: {:?}", hub.status());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+/// Has it fetch a file from where `source` says, without a search.
+fn told_of(gtk: &Gtk, file: &Offering, source: &str) -> Result<()> {
+    let sha1 = Urn::Sha1(file.item.sha1.context("hashed")?);
+    let at = format!("{source}/uri-res/N2R?{sha1}").replace(':', "%3A").replace('?', "%3F");
+    let name = &file.item.title;
+    gtk.ask(&format!("download add \"magnet:?xt={sha1}&xs={at}&dn={name}\"")).map(drop)
+}
+
+/// As a leaf of our ultrapeer: our leaf finds its file and fetches it, directly and by push; it fetches ours, both ways
+/// too.
 fn as_a_leaf(program: &Path) -> Result<()> {
     let (_lab, host) = lab()?;
     let folder = tempfile::Builder::new().prefix("throng-gtk-").tempdir()?;
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755))?;
-    let (ours, theirs, theirs_in) = (data(0), data(2), folder.path().join("gtk"));
+    let (ours, pushed, theirs, theirs_in) = (data(0), data(6), data(2), folder.path().join("gtk"));
     Gtk::gives(&theirs_in, ITS_NAME, &theirs)?;
-    let gtk = Gtk::start(program, &host, &theirs_in, false)?;
+    let gtk = Gtk::start(program, &host, &theirs_in, As::Leaf)?;
     within(&host, async || {
         let (hub, mut hub_told) = member(OURS, Role::Ultrapeer)?;
         joins(&hub, &mut hub_told, &[]).await?;
         let (leaf, mut told) = member(OUR_LEAF, Role::Leaf)?;
-        let file = offering(folder.path(), NAME, &ours)?;
+        let file = offering(1, folder.path(), NAME, &ours)?;
+        let other = offering(2, folder.path(), PUSHED, &pushed)?;
         leaf.publish(Ticket(3), &file);
+        leaf.publish(Ticket(4), &other);
         joins(&leaf, &mut told, &[OURS]).await?;
-        gtk.ask(&format!("node add {OURS} {PORT}"))?;
-        let linked = || hub.status().links.iter().any(|link| link.agent.starts_with("gtk-gnutella"));
-        let deadline = Instant::now() + PATIENCE;
-        while !linked() {
-            ensure!(Instant::now() < deadline, "gtk-gnutella did not link: {:?}", hub.status());
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        links(&gtk, &hub).await?;
         let copy = takes(&leaf, &mut told, &theirs, &WORDS).await?;
         takes_by_push(&leaf, copy, &theirs).await?;
-        let sha1 = Urn::Sha1(file.item.sha1.context("hashed")?);
-        let at =
-            format!("http://{OUR_LEAF}:{PORT}/uri-res/N2R?{sha1}").replace(':', "%3A").replace('?', "%3F");
-        gtk.ask(&format!("download add \"magnet:?xt={sha1}&xs={at}&dn={NAME}\""))?;
-        let got = gtk.fetched(NAME).await?;
-        ensure!(got == ours, "what it fetched differs");
+        told_of(&gtk, &file, &format!("http://{OUR_LEAF}:{PORT}"))?;
+        ensure!(gtk.fetched(NAME).await? == ours, "what it fetched differs");
+        // By way of our ultrapeer, its push proxy, our leaf is asked to call.
+        let servent = Guid::marked([OUR_LEAF.octets()[1]; 16]).hex();
+        told_of(&gtk, &other, &format!("push://{servent}:{OURS}:{PORT}"))?;
+        ensure!(gtk.fetched(PUSHED).await? == pushed, "what was pushed to it differs");
         ensure!(leaf.violations() == throng_overlay::http::Violations::default(), "{:?}", leaf.violations());
         Ok(())
     })
@@ -344,7 +402,7 @@ fn as_an_ultrapeer(program: &Path) -> Result<()> {
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755))?;
     let (theirs, theirs_in) = (data(2), folder.path().join("gtk"));
     Gtk::gives(&theirs_in, ITS_NAME, &theirs)?;
-    let gtk = Gtk::start(program, &host, &theirs_in, true)?;
+    let gtk = Gtk::start(program, &host, &theirs_in, As::Ultrapeer)?;
     if !gtk.ask("status")?.contains("Ultrapeer") {
         eprintln!("skipped: by this clock gtk-gnutella is too old to be an ultrapeer");
         return Ok(());
@@ -359,4 +417,37 @@ fn as_an_ultrapeer(program: &Path) -> Result<()> {
 #[test]
 fn gtk_gnutella_as_the_ultrapeer_of_our_leaf_is_searched_and_fetched_from() -> Result<()> {
     program(VARIABLE).map_or(Ok(()), |program| as_an_ultrapeer(&program))
+}
+
+/// With a window it searches, and takes what our leaf answers.
+fn with_a_window(program: &Path) -> Result<()> {
+    let (_lab, host) = lab()?;
+    let folder = tempfile::Builder::new().prefix("throng-gtk-").tempdir()?;
+    fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755))?;
+    let (ours, theirs_in) = (data(0), folder.path().join("gtk"));
+    Gtk::gives(&theirs_in, ITS_NAME, &data(2))?;
+    let gtk = Gtk::start(program, &host, &theirs_in, As::Windowed)?;
+    within(&host, async || {
+        let (hub, mut hub_told) = member(OURS, Role::Ultrapeer)?;
+        joins(&hub, &mut hub_told, &[]).await?;
+        let (leaf, mut told) = member(OUR_LEAF, Role::Leaf)?;
+        leaf.publish(Ticket(3), &offering(1, folder.path(), NAME, &ours)?);
+        joins(&leaf, &mut told, &[OURS]).await?;
+        links(&gtk, &hub).await?;
+        let before = gtk.counted("local_query_hits")?;
+        gtk.ask("search add \"quokka serenade\"")?;
+        let deadline = Instant::now() + PATIENCE;
+        while gtk.counted("local_query_hits")? == before {
+            let answered = leaf.status().metrics.answered;
+            ensure!(Instant::now() < deadline, "it found nothing; we answered {answered} times");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        ensure!(leaf.status().metrics.answered > 0, "somebody else answered");
+        Ok(())
+    })
+}
+
+#[test]
+fn gtk_gnutella_with_a_window_searches_and_takes_our_hits() -> Result<()> {
+    program(WINDOWED).map_or(Ok(()), |program| with_a_window(&program))
 }
