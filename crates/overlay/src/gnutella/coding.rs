@@ -13,6 +13,9 @@ const SPARED: u64 = 1 << 20;
 /// Queries and hits deflate to a third, route tables are deflated already; thirty times as much is made up.
 const MOST_RATIO: u64 = 30;
 
+/// Bytes that are sent without waiting for more, as gtk-gnutella does.
+const FULL: usize = 4 << 10;
+
 /// The receiving side.
 pub(super) struct Inflater {
     state: Decompress,
@@ -65,6 +68,11 @@ impl Deflater {
     pub(super) fn write(&mut self, message: &[u8]) -> bool {
         self.run(message, FlushCompress::None);
         !std::mem::replace(&mut self.dirty, true)
+    }
+
+    /// Whether more is deflated than should wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.out.len() >= FULL
     }
 
     /// All that is to be written, so that the other side can read every message so far.

@@ -109,6 +109,8 @@ pub(super) struct Live {
     pub(super) pinged: Instant,
     /// When something last left, or nothing had to.
     pub(super) drained: Instant,
+    /// When what was deflated was last let go out.
+    pub(super) flushed: Instant,
     pub(super) queries: Budget,
     pub(super) pushes: Budget,
     pub(super) pings: Budget,
@@ -178,6 +180,7 @@ impl Live {
             unanswered: 0,
             pinged: now,
             drained: now,
+            flushed: Instant::EPOCH,
             queries: Budget::default(),
             pushes: Budget::default(),
             pings: Budget::default(),
@@ -201,6 +204,11 @@ impl Live {
 
     pub(super) fn is_ultrapeer(&self) -> bool {
         self.greeting.role == Role::Ultrapeer
+    }
+
+    /// Whether much was deflated that has not been let go out.
+    pub(super) fn is_full(&self) -> bool {
+        self.deflater.as_ref().is_some_and(|deflater| deflater.is_full())
     }
 
     /// Whether a flooded query goes to it.

@@ -259,13 +259,7 @@ impl Servent {
 
     /// What every turn ends with.
     pub(super) fn settle(&mut self, cx: &mut Cx<'_>) {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for stream in dirty.drain(..) {
-            self.flush(stream, cx);
-        }
-        if self.dirty.is_empty() {
-            self.dirty = dirty;
-        }
+        self.flush_dirty(cx);
     }
 }
 

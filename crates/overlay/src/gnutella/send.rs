@@ -12,6 +12,8 @@ const QUERY: u8 = 2;
 const PONG: u8 = 3;
 const HIT: u8 = 4;
 const PUSH: u8 = 5;
+/// Deflated links are flushed once in so long at most, unless there is much to be sent; gtk-gnutella takes up to 2 s.
+const FLUSH: std::time::Duration = std::time::Duration::from_millis(50);
 /// Below this, what waits on a link that stood still for long is given up: pings and queries.
 pub(super) const WORTH_WAITING: Importance = Importance { class: PONG, rank: 0 };
 
@@ -89,11 +91,38 @@ impl Servent {
         self.metrics.bytes_out += message.len() as u64;
     }
 
+    /// Lets what was deflated go out at the end of a turn: at once on a link that was quiet, else with what follows,
+    /// since each time costs as much as deflating many a message.
+    pub(super) fn flush_dirty(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.now();
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.retain(|stream| {
+            let due = self.live(*stream).map(|live| (live.flushed + FLUSH, live.is_full()));
+            match due {
+                Some((due, false)) if due > now => {
+                    self.wake_by(due);
+                    true
+                }
+                Some(_) => {
+                    self.flush(*stream, cx);
+                    false
+                }
+                None => false,
+            }
+        });
+        if self.dirty.is_empty() {
+            self.dirty = dirty;
+        } else {
+            self.dirty.append(&mut dirty);
+        }
+    }
+
     /// Lets what was deflated go out.
     pub(super) fn flush(&mut self, stream: StreamId, cx: &mut Cx<'_>) {
         let Some(live) = self.live_mut(stream) else { return };
         let Some(deflater) = &mut live.deflater else { return };
         let bytes = deflater.flush();
+        live.flushed = cx.now();
         live.queue.wrote(bytes.len());
         cx.write_bytes(stream, Bytes::from(bytes));
     }
