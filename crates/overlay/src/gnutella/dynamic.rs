@@ -34,6 +34,9 @@ const LINGER: std::time::Duration = std::time::Duration::from_secs(10);
 /// Results needed by a search by hash: any of them is the file.
 const BY_HASH: u32 = 10;
 
+/// The first byte of flags that are valid and say nothing else.
+const VALID: u8 = 0x80;
+
 /// For whom a query is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Asker {
@@ -139,7 +142,12 @@ impl Servent {
     ) {
         let ttl = header.ttl.clamp(1, self.config.max_ttl);
         let limit = query.flags.most_hits().map_or(self.config.wanted.1, u32::from);
-        self.begin_dynamic(Asker::Leaf(stream), (header.guid, ttl), payload, limit, cx);
+        let mut payload = payload.to_vec();
+        if let Some(first) = payload.first_mut().filter(|_| query.flags.0 == 0) {
+            // Others drop a query that says no more than a minimum speed of zero.
+            *first |= VALID;
+        }
+        self.begin_dynamic(Asker::Leaf(stream), (header.guid, ttl), &payload, limit, cx);
     }
 
     /// Begins: our leaves and a few likely ultrapeers at once.

@@ -35,7 +35,8 @@ const KINDS: [&str; 40] = [
 
 /// Whether a query is one that nearly every file answers, or none at all.
 pub(super) fn is_improper(query: &Query<'_>, length: usize) -> bool {
-    if query.flags.0 == 0 || length > MOST_PAYLOAD {
+    // Flags of zero are the minimum speed that old servents and mldonkey send.
+    if length > MOST_PAYLOAD {
         return true;
     }
     if query.extensions.urns().next().is_some() {

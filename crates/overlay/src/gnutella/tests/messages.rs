@@ -278,3 +278,32 @@ fn a_host_cache_is_asked_only_if_one_is_named_and_only_where_nobody_is_known() {
     assert!(called >= 3, "{outs:?}");
     assert!(bench.probe.datagram(host(9), pong).is_empty(), "an answer counts once");
 }
+
+#[test]
+fn a_query_with_the_minimum_speed_of_zero_is_answered_and_asked_on_with_flags_that_others_take() {
+    let mut bench = Bench::new(Role::Ultrapeer);
+    bench.share(1, "brontosaurus song.ogg", Some([7; 20]));
+    let (leaf, _) = bench.linked(host(2), LEAF);
+    let (other, _) = bench.linked(host(3), ULTRAPEER);
+    let old = [&[0, 0][..], b"brontosaurus", &[0]].concat();
+    let outs = bench.hear(leaf, header(Kind::Query, 9, 4, 0), &old);
+    assert_eq!(of_kind(&outs, leaf, Kind::QueryHit).len(), 1);
+    let outs = bench.probe.advance(Duration::from_secs(1));
+    let asked = of_kind(&outs, other, Kind::Query);
+    assert_eq!(asked[0].1[..2], [0x80, 0]);
+}
+
+#[test]
+fn a_deflated_link_is_flushed_at_once_when_it_was_quiet_and_else_with_what_follows() {
+    let mut bench = Bench::of(Config { deflate: true, ..config(Role::Ultrapeer) });
+    let (stream, _) = bench.call(host(2), &format!("{ULTRAPEER}Accept-Encoding: deflate\r\n"));
+    bench.bytes(stream, b"GNUTELLA/0.6 200 OK\r\n\r\n");
+    bench.probe.advance(Duration::from_secs(1));
+    let ping = |bench: &mut Bench, number| {
+        written(&bench.hear(stream, header(Kind::Ping, number, 1, 0), &[]), stream).len()
+    };
+    assert!(ping(&mut bench, 1) > 0, "it was quiet");
+    assert_eq!((ping(&mut bench, 2), ping(&mut bench, 3)), (0, 0), "these wait");
+    let outs = bench.probe.advance(Duration::from_millis(50));
+    assert!(!written(&outs, stream).is_empty(), "and go together");
+}
