@@ -1,31 +1,31 @@
 //! What the node fetches: each transfer uses all sources of all systems in one download, goes on after a restart, and
 //! is shared as soon as it is here.
 
+mod report;
+mod sources;
+mod wanted;
+
 use super::common::{Common, Happening, unix_time};
-use super::hits::{self, Hit, KeptHit};
-use super::report::{
-    FetchAnswer, FetchRequest, Proof, SourceLine, TransferReport, TransferState, TransfersReport,
-};
+use super::hits::{Hit, KeptHit};
+use super::report::{FetchAnswer, FetchRequest, Proof, TransferReport, TransfersReport};
 use super::request::{Refused, Why};
 use crate::text;
-use data_encoding::{BASE64, HEXLOWER};
-use globset::{GlobBuilder, GlobMatcher};
+use data_encoding::HEXLOWER;
+use report::report;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use sources::is_perhaps_same;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 use throng_overlay::discovery::{Item, Source};
 use throng_runtime::fetch::PlainDownload;
 use throng_runtime::library::Publication;
-use throng_runtime::session::{AddRequest, FileFilter, FileOf, Source as Torrent, State, TorrentHandle};
-use throng_wire::magnet::Magnet;
-use throng_wire::metainfo::Metainfo;
+use throng_runtime::session::{AddRequest, TorrentHandle};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
+use wanted::{Wanted, filter, link_of, wanted};
 
 /// What is kept in the home, and for how long: as good as for ever.
 const KIND: &str = "transfer";
@@ -386,185 +386,4 @@ fn unknown(what: &str) -> Refused {
         Why::Absent,
         format_args!("{what} is no hit of a search in the last day, no transfer and no link"),
     )
-}
-
-/// What is to be fetched, read.
-struct Wanted {
-    /// `None` if only a file is known, and no torrent of it.
-    torrent: Option<Torrent>,
-    item: Item,
-}
-
-impl Wanted {
-    /// Eight digits of the swarm's name.
-    fn id(&self) -> String {
-        let item = &self.item;
-        let hash = item.info_hash.or(item.sha1).map(|hash| hash.to_vec());
-        let hash = hash
-            .or(item.tiger.map(|hash| hash.to_vec()))
-            .unwrap_or_else(|| Sha256::digest(format!("{}/{}", item.title, item.size).as_bytes()).to_vec());
-        let mut id = HEXLOWER.encode(&hash);
-        id.truncate(8);
-        id
-    }
-}
-
-fn wanted(kept: &Kept) -> Result<Wanted, String> {
-    if let Some(torrent) = &kept.torrent {
-        let bytes = BASE64.decode(torrent.as_bytes()).map_err(|_| "the torrent is not base64")?;
-        let metainfo = Metainfo::parse(&bytes).map_err(|error| format!("not a torrent: {error}"))?;
-        let info = &metainfo.info;
-        let only = info.layout().files().first().filter(|_| info.is_single_file());
-        let item = Item {
-            title: String::from_utf8_lossy(info.name()).into_owned(),
-            size: info.layout().content_length(),
-            root: only.and_then(|file| file.pieces_root),
-            info_hash: info.swarms().next().map(|hash| hash.0),
-            info_hash_v2: info.hash_v2().map(|hash| hash.0),
-            ..Item::default()
-        };
-        return Ok(Wanted { torrent: Some(Torrent::Metainfo(Arc::new(metainfo))), item });
-    }
-    let known = kept.hit.clone().map(|hit| hit.back().item).unwrap_or_default();
-    let Some(link) = &kept.magnet else {
-        if known.size == 0 {
-            return Err("nobody says how large it is; it cannot be fetched".into());
-        }
-        return Ok(Wanted { torrent: None, item: known });
-    };
-    let magnet: Magnet = link.parse().map_err(|error: throng_wire::magnet::MagnetError| error.to_string())?;
-    let Some(hash) = magnet.swarms().next().filter(|_| !kept.plain) else {
-        let mut item = hits::item_of(&magnet);
-        item.size = if item.size == 0 { known.size } else { item.size };
-        (item.sha1, item.tiger) = (item.sha1.or(known.sha1), item.tiger.or(known.tiger));
-        if item.size == 0 {
-            return Err("the link names no swarm and no length (btih, btmh, or xl)".into());
-        }
-        return Ok(Wanted { torrent: None, item });
-    };
-    let item = Item {
-        title: magnet.name.clone().unwrap_or(known.title),
-        size: magnet.length.unwrap_or(known.size),
-        root: known.root,
-        info_hash: Some(hash.0),
-        info_hash_v2: magnet.v2.map(|hash| hash.0),
-        sha1: magnet.sha1.or(known.sha1),
-        tiger: magnet.tiger_tree.or(known.tiger),
-        ft_hash: known.ft_hash,
-    };
-    Ok(Wanted { torrent: Some(Torrent::Magnet(magnet)), item })
-}
-
-/// The link of a hit under which a swarm can be joined; one without a swarm is fetched as a file.
-fn link_of(item: &Item) -> Option<String> {
-    let magnet = hits::magnet(item)?;
-    magnet.swarms().next().is_some().then(|| magnet.to_string())
-}
-
-/// Whether nothing speaks against it, and name and size for it: what comes of it is checked all the same.
-fn is_perhaps_same(own: &Item, other: &Item) -> bool {
-    let (one, two) = (hits::folded(&own.title), hits::folded(&other.title));
-    let named = !one.is_empty() && !two.is_empty() && (one.starts_with(&two) || two.starts_with(&one));
-    hits::is_provable(own)
-        && named
-        && own.size > 0
-        && own.size == other.size
-        && !hits::contradicts(own, other)
-}
-
-impl Transfer {
-    /// Of what nothing can prove, parts of two copies may be of two files: one is enough.
-    fn may_use(&self, source: &Source) -> bool {
-        let of_swarm = matches!(source, Source::Swarm(_));
-        match &self.plain {
-            Some(_) => !of_swarm && (hits::is_provable(&self.item) || self.used.is_empty()),
-            None => true,
-        }
-    }
-
-    /// Uses a source: a peer of its swarm, or whoever another system found.
-    fn give(&self, common: &Common, source: &Source) {
-        let session = common.bittorrent.session();
-        if let (Source::Swarm(at), Some(torrent)) = (source, &self.torrent) {
-            let at = at.socket_addr();
-            if common.bittorrent.may_call(at) {
-                session.add_found_peers(torrent, vec![at]);
-            }
-            return;
-        }
-        let system = common.systems.iter().find(|system| system.name() == source.system());
-        let Some(range) = system.and_then(|system| system.source(&self.item, source)) else { return };
-        match (&self.torrent, &self.plain, self.item.root) {
-            (Some(torrent), _, Some(root)) => {
-                session.add_source(torrent, FileOf::Like(root, self.item.size), range);
-            }
-            (Some(torrent), _, None) => session.add_source(torrent, FileOf::Length(self.item.size), range),
-            (None, Some(plain), _) => plain.add_source(range),
-            (None, None, _) => {}
-        }
-    }
-}
-
-/// Which files the patterns want; `None` is all.
-fn filter(only: &[String]) -> Option<FileFilter> {
-    let globs: Vec<GlobMatcher> = only
-        .iter()
-        .filter_map(|glob| GlobBuilder::new(glob).literal_separator(true).build().ok())
-        .map(|glob| glob.compile_matcher())
-        .collect();
-    if only.is_empty() {
-        return None;
-    }
-    Some(Arc::new(move |_, path: &Path| globs.iter().any(|glob| crate::torrent_file::is_match(glob, path))))
-}
-
-fn report(transfer: &Transfer) -> TransferReport {
-    if transfer.kept.plain || transfer.plain.is_some() {
-        return transfer.whole_report();
-    }
-    let kept = &transfer.kept;
-    let snapshot = transfer.torrent.as_ref().map(TorrentHandle::snapshot).unwrap_or_default();
-    let status = snapshot.status.as_ref();
-    let (mut done, size) = status.map_or((0, transfer.item.size), |status| (status.verified, status.wanted));
-    let (state, reason) = match (&snapshot.state, &transfer.failed) {
-        (_, Some(reason)) | (State::Failed(reason), _) => (TransferState::Failed, Some(reason.clone())),
-        (State::Opening, _) => (TransferState::Opening, None),
-        (State::Checking { done: checked, .. }, _) => {
-            done = *checked;
-            (TransferState::Checking, None)
-        }
-        (State::FetchingMetadata, _) => (TransferState::Metadata, None),
-        (State::Downloading, _) => (TransferState::Downloading, None),
-        (State::Seeding, _) => (TransferState::Complete, None),
-        (State::Paused(reason), _) => (TransferState::Paused, Some(reason.clone())),
-    };
-    let sources = snapshot.sources.iter().map(|source| SourceLine {
-        name: text::line(&source.name),
-        downloaded: source.downloaded,
-        download_rate: source.download_rate,
-        trouble: source.trouble.as_ref().map(|trouble| text::line(trouble)),
-        dropped: source.dropped,
-    });
-    TransferReport {
-        id: kept.id.clone(),
-        name: text::line(if snapshot.name.is_empty() { &kept.name } else { &snapshot.name }),
-        state,
-        reason: reason.map(|reason| text::line(&reason)),
-        proof: Proof::Pieces,
-        done,
-        size,
-        downloaded: status.map_or(0, |status| status.downloaded),
-        uploaded: status.map_or(0, |status| status.uploaded),
-        wasted: status.map_or(0, |status| status.wasted),
-        download_rate: status.map_or(0, |status| status.download_rate),
-        upload_rate: status.map_or(0, |status| status.upload_rate),
-        eta_seconds: snapshot.eta.map(|eta| eta.as_secs()),
-        pieces: status.map_or((0, 0), |status| status.pieces),
-        peers: status.map_or(0, |status| status.peers.0),
-        sources: sources.collect(),
-        folder: text::path(&kept.folder),
-        magnet: kept.magnet.clone(),
-        started_at: kept.started,
-        notices: snapshot.notices.iter().map(|notice| text::line(&notice.text)).collect(),
-    }
 }
