@@ -13,5 +13,6 @@ mod control;
 mod everyone;
 mod gtk_gnutella;
 mod matrix;
+mod mldonkey;
 mod napster;
 mod wanted;
