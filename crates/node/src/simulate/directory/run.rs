@@ -128,11 +128,11 @@ impl World {
         let (nodes, down) = (self.plan.nodes as usize, self.down);
         let (living, book) = (down..self.plan.servers, Rc::clone(&self.book));
         let is_settled = |sim: &Sim<DirectoryHost>| {
-            let told = book.borrow().home.values().filter(|at| **at >= endpoint(down)).count();
+            // Asked after each event: all users are gone through only when the directories know them all.
             let mut servers = living.clone().filter_map(|host| sim.app(HostId(host)).as_server());
             !living.is_empty()
-                && told == nodes
                 && servers.all(|server| server.gauges().users as usize == nodes)
+                && book.borrow().home.values().filter(|at| **at >= endpoint(down)).count() == nodes
         };
         self.sim.run_while(until, |sim| !is_settled(sim));
         is_settled(&self.sim).then(|| seconds(&self.sim))
