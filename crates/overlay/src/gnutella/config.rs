@@ -82,7 +82,8 @@ pub struct Timing {
     pub quiet: Duration,
     /// A link to a leaf likewise; 60 s.
     pub leaf_quiet: Duration,
-    /// A ping that is not answered within this is sent again; 5 s.
+    /// A ping that is not answered within this is sent again; 3 s, so that one who loses all its ultrapeers at once has
+    /// others within 30 s.
     pub ping_wait: Duration,
     /// After so many unanswered pings the link is dead; 3.
     pub ping_misses: u8,
@@ -162,7 +163,7 @@ impl Default for Timing {
             handshake: seconds(30),
             quiet: seconds(10),
             leaf_quiet: seconds(60),
-            ping_wait: seconds(5),
+            ping_wait: seconds(3),
             ping_misses: 3,
             congested: seconds(180),
             tables: seconds(5),
