@@ -5,6 +5,7 @@ mod commands;
 mod daemon;
 mod failure;
 mod interrupt;
+mod log;
 mod output;
 mod progress;
 mod text;
@@ -44,21 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, output: &Output) -> Outcome {
-    log_to(output, cli.log_filter());
+    log::start(output, cli.log_filter(), cli.log_format);
     let context = Context::new(cli, output.clone())?;
     commands::run(&cli.command, &context)
-}
-
-/// Sends the log to standard error, past the progress bars; `THRONG_LOG` sets what it shows.
-fn log_to(output: &Output, filter: &str) {
-    let filter = std::env::var("THRONG_LOG").unwrap_or_else(|_| filter.to_owned());
-    let output = output.clone();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-        .with_writer(move || output.clone())
-        .with_target(false)
-        .with_ansi(false)
-        .without_time();
-    // Fails only if there is a log already.
-    let _ = log.try_init();
 }

@@ -47,15 +47,24 @@ pub(crate) struct WithdrawArgs {
 )]
 pub(crate) struct SearchArgs {
     /// Words that must all occur
-    #[arg(value_name = "WORDS", required = true)]
+    #[arg(value_name = "WORDS", required_unless_present_any = ["list_standing", "end_standing"])]
     pub(crate) words: Vec<String>,
+    /// Let the node ask again every quarter of an hour, and tell each new hit as a notice (`throng status` shows these)
+    #[arg(long, conflicts_with_all = ["list_standing", "end_standing"])]
+    pub(crate) standing: bool,
+    /// Show the standing searches and what they have found
+    #[arg(long, conflicts_with_all = ["words", "end_standing"])]
+    pub(crate) list_standing: bool,
+    /// End a standing search
+    #[arg(long, value_name = "ID", conflicts_with = "words")]
+    pub(crate) end_standing: Option<String>,
     /// Ask only this system: chord, directory, gnutella or supernode; may be repeated [default: all that are joined]
     #[arg(long = "in", value_name = "SYSTEM")]
     pub(crate) systems: Vec<String>,
     /// Most hits
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=5_000))]
     pub(crate) limit: u32,
-    /// How long to wait for systems, like 5s or 1m
-    #[arg(long, value_name = "S", default_value = "10s", value_parser = super::node::duration)]
-    pub(crate) timeout: Duration,
+    /// How long to wait for systems, like 5s or 1m [default: until all have answered, 2s at most]
+    #[arg(long, value_name = "S", value_parser = super::node::duration)]
+    pub(crate) timeout: Option<Duration>,
 }

@@ -12,6 +12,7 @@ mod gnutella;
 mod member;
 mod node;
 mod operate;
+mod resources;
 mod simulate;
 mod torrent;
 mod transfer;
@@ -25,6 +26,7 @@ pub(crate) use gnutella::{Gnutella, GnutellaArgs};
 pub(crate) use member::{DataPort, MemberArgs};
 pub(crate) use node::{Chord, GetArgs, JoinArgs, LeaveArgs, PageArgs, PutArgs, StatusArgs, Supernode};
 pub(crate) use operate::{CompletionsArgs, ConfigCommand, ConfigInitArgs, DoctorArgs, ManArgs};
+pub(crate) use resources::ResourceArgs;
 pub(crate) use simulate::{
     ComparedSystem, GnutellaMode, GnutellaTopology, GnutellaVictims, RingTable, SimulateChordArgs,
     SimulateCommand, SimulateCompareArgs, SimulateDirectoryArgs, SimulateGnutellaArgs, SimulateSupernodeArgs,
@@ -58,11 +60,23 @@ pub(crate) struct Cli {
     /// Say more on standard error; twice for the log of everything
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
+    /// How the log on standard error is written
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
     /// Say nothing on standard error but why it failed
     #[arg(short, long, global = true)]
     quiet: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// How a log is written.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One object a line: time, level, target, message and the fields
+    Json,
 }
 
 /// What can be done.

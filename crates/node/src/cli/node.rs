@@ -1,6 +1,6 @@
 //! `throng join`, `status`, `leave`, `put` and `get`.
 
-use super::{Address, GnutellaArgs, ListenAddress, MemberArgs};
+use super::{Address, GnutellaArgs, ListenAddress, MemberArgs, ResourceArgs};
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -50,6 +50,8 @@ pub(crate) struct JoinArgs {
     /// Most bytes a second to receive from swarms; 0 is no limit [default: no limit]
     #[arg(long, value_name = "N", value_parser = crate::units::parse_rate)]
     pub(crate) download_limit: Option<u64>,
+    #[command(flatten)]
+    pub(crate) resources: ResourceArgs,
     #[command(flatten)]
     pub(crate) gnutella: GnutellaArgs,
     /// Where the HTTP API listens [default: 127.0.0.1:7118, or any port if that is taken]

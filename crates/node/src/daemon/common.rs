@@ -27,10 +27,10 @@ pub(crate) enum Happening {
     Seeded { id: String, result: Result<TorrentHandle, String> },
     /// What was signed of a hit.
     Signed { hit: String, records: Vec<Verified> },
-    /// Whether a source of a hit answered.
-    Probed { hit: String, source: Source, live: bool },
-    /// What the holder of a copy says it is, as a link.
-    Linked { hit: String, link: Option<String> },
+    /// Whether a source of a hit answered, if it could be asked.
+    Probed { hit: String, source: Source, live: Option<bool> },
+    /// What the holder of a copy says it is, as a link, and whether it is there.
+    Linked { hit: String, source: Source, live: Option<bool>, link: Option<String> },
     /// Who said in the ring that he has what a transfer fetches.
     Holders { transfer: String, item: Item, sources: Vec<Source> },
     /// The link under which a transfer can be fetched as a torrent, if any holder says one.

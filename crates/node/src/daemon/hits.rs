@@ -39,6 +39,18 @@ pub(super) struct Hit {
     pub(super) seen: u64,
 }
 
+impl Hit {
+    /// Whether a source has answered for it.
+    pub(super) fn is_live(&self) -> bool {
+        self.probed.values().any(|live| *live)
+    }
+
+    /// Whether all sources that were asked are silent.
+    pub(super) fn is_dead(&self) -> bool {
+        !self.probed.is_empty() && !self.is_live()
+    }
+}
+
 /// What content is known by, the strongest first.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Key {
@@ -147,6 +159,13 @@ impl Hits {
         like.next().is_none().then_some(hit)
     }
 
+    /// Another search: who was there before may have gone.
+    pub(super) fn forget_answers(&mut self, id: &str) {
+        if let Some(hit) = self.by_id.get_mut(id) {
+            hit.probed.clear();
+        }
+    }
+
     /// Whether a source answered.
     pub(super) fn probed(&mut self, id: &str, source: Source, live: bool) {
         if let Some(hit) = self.by_id.get_mut(id) {
@@ -187,6 +206,7 @@ impl Hits {
             size: hit.item.size,
             sources: hit.sources.len(),
             live,
+            checked: hit.probed.len(),
             systems: hit.systems.iter().cloned().collect(),
             verified: hit.publisher.is_some(),
             provable: is_provable(&hit.item),
@@ -350,7 +370,8 @@ fn rank(hit: &Hit, live: usize, words: &[String]) -> f64 {
     let provable = if is_provable(&hit.item) { 100.0 } else { 0.0 };
     let dead = hit.probed.len().saturating_sub(live);
     let sources = hit.sources.len().saturating_sub(dead).min(50) as f64;
-    signed + provable + 10.0 * live.min(10) as f64 + sources + (asked as f64 / title).min(1.0)
+    let gone = if hit.is_dead() { -2_000.0 } else { 0.0 };
+    gone + signed + provable + 10.0 * live.min(10) as f64 + sources + (asked as f64 / title).min(1.0)
 }
 
 #[cfg(test)]

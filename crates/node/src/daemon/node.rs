@@ -7,11 +7,14 @@ use super::notify;
 use super::record;
 use super::report::{LeaveStep, NodeStatus};
 use super::request::{Refused, Request, Why};
+use super::resources::{Change, Resources};
 use super::search::{ForTransfer, Searches};
 use super::shelf::Shelf;
+use super::standing::Standing;
 use super::system::{News, System, Told};
 use super::transfers::Transfers;
 use super::view;
+use crate::cli::ResourceArgs;
 use crate::output::Output;
 use crate::text;
 use serde_json::json;
@@ -42,6 +45,8 @@ pub(crate) struct Parts {
     /// How long handing over may take.
     pub(crate) patience: Duration,
     pub(crate) output: Output,
+    /// What it may use, where its downloads go, and its limits in bytes a second: sending, receiving.
+    pub(crate) resources: (ResourceArgs, PathBuf, (Option<u64>, Option<u64>)),
 }
 
 /// Where requests and news come from.
@@ -69,6 +74,8 @@ pub(crate) struct Node {
     shelf: Shelf,
     searches: Searches,
     transfers: Transfers,
+    standing: Standing,
+    resources: Resources,
     started: Instant,
     notices: VecDeque<String>,
     leaving: Option<Leaving>,
@@ -88,8 +95,11 @@ impl Node {
         let mut transfers = Transfers::new(Rc::clone(common));
         transfers.restore();
         common.library.begin();
+        let standing = Standing::new(Rc::clone(common));
+        let (args, folder, rates) = parts.resources.clone();
+        let resources = Resources::new(args, folder, rates);
         let (started, notices) = (Instant::now(), VecDeque::new());
-        Node { parts, shelf, searches, transfers, started, notices, leaving: None }
+        Node { parts, shelf, searches, transfers, standing, resources, started, notices, leaving: None }
     }
 
     /// A line that a person may want to act on, now and in the status.
@@ -115,9 +125,15 @@ impl Node {
             tokio::select! {
                 biased;
                 () = &mut interrupted, if deadline.is_none() => self.leave(true),
-                Some((name, news)) = inbox.news.recv() => self.on_news(name, news),
+                Some((name, news)) = inbox.news.recv() => {
+                    self.on_news(name, news);
+                    self.end_searches();
+                }
                 Some(request) = inbox.requests.recv() => self.on_request(request),
-                Some(happening) = inbox.happenings.recv() => self.on_happening(happening),
+                Some(happening) = inbox.happenings.recv() => {
+                    self.on_happening(happening);
+                    self.end_searches();
+                }
                 () = sleep_until(deadline) => break,
                 _ = looks.tick() => self.look(),
             }
@@ -132,16 +148,22 @@ impl Node {
             Request::Put(put, reply) => database::put(self.store(), put, reply),
             Request::Get(get, reply) => database::get(self.store(), get, reply),
             Request::Publish(request, listener, reply) => {
-                _ = reply.send(self.active().and_then(|()| self.shelf.publish(request, listener)));
+                _ = reply.send(self.able().and_then(|()| self.shelf.publish(request, listener)));
             }
             Request::Withdraw(request, reply) => _ = reply.send(self.shelf.withdraw(&request.id)),
             Request::Library(reply) => _ = reply.send(Ok(self.shelf.library())),
             Request::Search(request, listener, reply) => {
                 _ = reply.send(self.active().and_then(|()| self.searches.begin(request, listener)));
             }
+            Request::Stand(request, reply) => {
+                let checked = self.searches.check(&request.words, &request.systems);
+                _ = reply.send(checked.and_then(|()| self.standing.add(request)));
+            }
+            Request::Standing(reply) => _ = reply.send(Ok(self.standing.report())),
+            Request::EndStanding(id, reply) => _ = reply.send(self.standing.remove(&id)),
             Request::Fetch(request, reply) => {
                 let (hits, shelf) = (&self.searches.hits, &self.shelf);
-                let answer = self.active().and_then(|()| {
+                let answer = self.able().and_then(|()| {
                     let own = |item: &_| shelf.path_of(item).map(Path::to_owned);
                     self.transfers.fetch(request, |id| hits.find(id), own)
                 });
@@ -152,6 +174,7 @@ impl Node {
             Request::Act(id, act, reply) => _ = reply.send(self.transfers.act(&id, act)),
             Request::Torrent(id, reply) => _ = reply.send(self.torrent(&id)),
             Request::SetLimits((upload, download), reply) => {
+                self.resources.set((upload, download));
                 self.parts.common.bittorrent.session().set_limits(upload, download);
                 _ = reply.send(Ok(()));
             }
@@ -178,6 +201,11 @@ impl Node {
         }
     }
 
+    /// Whether something new may be begun.
+    fn able(&self) -> Result<(), Refused> {
+        self.active().and_then(|()| self.resources.allow())
+    }
+
     fn on_happening(&mut self, happening: Happening) {
         let shelf = &self.shelf;
         match happening {
@@ -196,8 +224,8 @@ impl Node {
             Happening::Probed { hit, source, live } => {
                 self.searches.on_probed(&hit, (source, live), |item| shelf.has(item));
             }
-            Happening::Linked { hit, link } => {
-                self.searches.on_linked(&hit, link.as_deref(), |item| shelf.has(item));
+            Happening::Linked { hit, source, live, link } => {
+                self.searches.on_linked(&hit, (source, live, link.as_deref()), |item| shelf.has(item));
             }
             Happening::Holders { transfer, item, sources } => {
                 for source in sources {
@@ -243,13 +271,40 @@ impl Node {
         if self.shelf.is_waited_for() {
             self.shelf.tell();
         }
-        if self.searches.is_waited_for() {
-            self.searches.sweep();
+        self.end_searches();
+        self.look_at_resources();
+        if !self.parts.common.joined.borrow().is_empty()
+            && let Some((id, words, systems)) = self.standing.due()
+        {
+            self.searches.begin_standing(id, words, systems);
         }
         self.transfers.give_up_torrents();
         for (transfer, title, item) in self.transfers.want_sources() {
             record::who_has(&self.parts.common, &transfer, item);
             self.searches.begin_for(&transfer, &title);
+        }
+    }
+
+    fn end_searches(&mut self) {
+        if self.searches.is_waited_for() {
+            self.searches.sweep();
+        }
+        for (search, hit) in self.searches.take_standing() {
+            let line = self.standing.on_hit(&search, hit);
+            line.into_iter().for_each(|line| self.notice(line));
+        }
+    }
+
+    fn look_at_resources(&mut self) {
+        let Change { rates, held } = self.resources.look();
+        if let Some((upload, download)) = rates {
+            self.parts.common.bittorrent.session().set_limits(upload, download);
+        }
+        if let Some(held) = held {
+            self.transfers.hold(held.is_some());
+            self.notice(
+                held.map_or("downloads go on".into(), |reason| format!("downloads are held: {reason}")),
+            );
         }
     }
 

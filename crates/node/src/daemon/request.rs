@@ -2,8 +2,8 @@
 
 use super::report::{
     FetchAnswer, FetchRequest, GetAnswer, GetRequest, LeaveStep, LibraryReport, NodeStatus, PublishRequest,
-    PublishStep, PutAnswer, PutRequest, SearchRequest, SearchStep, TransferReport, TransfersReport,
-    WithdrawAnswer, WithdrawRequest,
+    PublishStep, PutAnswer, PutRequest, SearchRequest, SearchStep, StandingAnswer, StandingRequest,
+    StandingsReport, TransferReport, TransfersReport, WithdrawAnswer, WithdrawRequest,
 };
 pub(crate) use super::transfers::Act;
 use throng_runtime::session::{Session, TorrentHandle};
@@ -37,6 +37,12 @@ pub(crate) enum Request {
     Library(Reply<LibraryReport>),
     /// Search, telling the hits.
     Search(SearchRequest, mpsc::Sender<SearchStep>, Reply<()>),
+    /// Set up a standing search.
+    Stand(StandingRequest, Reply<StandingAnswer>),
+    /// All of them.
+    Standing(Reply<StandingsReport>),
+    /// End one.
+    EndStanding(String, Reply<()>),
     /// Begin to fetch.
     Fetch(FetchRequest, Reply<FetchAnswer>),
     /// All transfers.

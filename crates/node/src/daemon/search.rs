@@ -1,10 +1,10 @@
 //! Searches: every joined system at once, what they find merged into hits, each system on its own time.
 
 use super::common::{Common, Happening, unix_time};
-use super::hits::{self, Hits, KeptHit};
+use super::hits::{self, Hit, Hits, KeptHit};
 use super::probe::Probes;
 use super::record;
-use super::report::{SearchRequest, SearchStep};
+use super::report::{HitReport, SearchRequest, SearchStep, StandingHit};
 use super::request::{Refused, Why};
 use crate::text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,11 +20,19 @@ use tokio::time::Instant;
 /// Hits of a search unless said, and at most.
 const LIMIT: u32 = 100;
 const MOST: u32 = 5_000;
-/// How long a search may take unless said, and at most.
-const TIME: Duration = Duration::from_secs(10);
+/// How long a search may take unless said: complete within two seconds, its last look included.
+const TIME: Duration = Duration::from_millis(1_800);
+/// Least and most that may be said.
+const LEAST_TIME: Duration = Duration::from_secs(1);
 const MOST_TIME: Duration = Duration::from_secs(600);
-/// What systems may take beyond that before they are given up.
-const GRACE: Duration = Duration::from_secs(1);
+/// A transfer is in no hurry for more sources.
+const TRANSFER_TIME: Duration = Duration::from_secs(10);
+/// Systems are told of so much less time, so that their last word comes in it.
+const MARGIN: Duration = Duration::from_millis(100);
+/// A flood never says that it is over: so long nothing was heard, and all others are done.
+const QUIET: Duration = Duration::from_millis(600);
+/// A hit that no source has answered for yet is told after this all the same.
+const HOLD: Duration = Duration::from_millis(500);
 /// How long a search whose systems are done waits for signatures and probes.
 const PROOFS: Duration = Duration::from_millis(1_500);
 /// Searches at once.
@@ -46,6 +54,8 @@ pub(super) struct Searches {
     pub(super) hits: Hits,
     running: BTreeMap<Ticket, Search>,
     probes: Probes,
+    /// Hits of standing searches, since they were last taken.
+    standing: Vec<(String, StandingHit)>,
 }
 
 /// Whom a search is for.
@@ -54,6 +64,8 @@ pub(super) enum For {
     Person(mpsc::Sender<SearchStep>),
     /// A transfer that wants more sources.
     Transfer(String),
+    /// A standing search.
+    Standing(String),
 }
 
 struct Search {
@@ -61,10 +73,20 @@ struct Search {
     whom: For,
     limit: usize,
     pending: BTreeSet<&'static str>,
+    begun: Instant,
     deadline: Instant,
+    /// Somebody said how long: then a flood has all that time.
+    patient: bool,
+    /// When a system found something last.
+    heard: Instant,
     /// When all systems were done.
     quiet: Option<Instant>,
     found: BTreeSet<String>,
+    told: BTreeSet<String>,
+    /// When the first hit was told.
+    first: Option<Duration>,
+    /// Hits that wait for a source to answer, since when, and whether they are published here.
+    held: BTreeMap<String, (Instant, bool)>,
     /// Signatures and probes under way, by hit.
     proofs: BTreeMap<String, usize>,
     looked_up: BTreeSet<String>,
@@ -87,7 +109,7 @@ impl Searches {
                 hits.restore(kept.back());
             }
         }
-        Searches { common, hits, running: BTreeMap::new(), probes: Probes::default() }
+        Searches { common, hits, running: BTreeMap::new(), probes: Probes::default(), standing: Vec::new() }
     }
 
     /// Begins a search for a person.
@@ -96,21 +118,29 @@ impl Searches {
         request: SearchRequest,
         listener: mpsc::Sender<SearchStep>,
     ) -> Result<(), Refused> {
-        let wrong = |reason: String| Err(Refused::new(Why::Wrong, reason));
-        let length: usize = request.words.iter().map(String::len).sum();
-        if request.words.len() > MAX_WORDS || length > MAX_LENGTH {
-            return wrong(format!("at most {MAX_WORDS} words of {MAX_LENGTH} bytes in all"));
-        }
-        if !request.words.iter().any(|word| word.chars().any(char::is_alphanumeric)) {
-            return wrong("there is no word to search for".into());
-        }
+        self.check(&request.words, &request.systems)?;
         if self.running.len() >= AT_ONCE {
             return Err(Refused::new(Why::Busy, "too many searches at once; try again"));
         }
+        let limit = request.limit.unwrap_or(LIMIT).clamp(1, MOST);
+        let time =
+            request.timeout_seconds.map(|seconds| Duration::from_secs(seconds).clamp(LEAST_TIME, MOST_TIME));
+        self.start((request.words, request.systems), (limit, time), For::Person(listener));
+        Ok(())
+    }
+
+    /// Whether there are words to search for, and systems to ask.
+    pub(super) fn check(&self, words: &[String], systems: &[String]) -> Result<(), Refused> {
+        let wrong = |reason: String| Err(Refused::new(Why::Wrong, reason));
+        let length: usize = words.iter().map(String::len).sum();
+        if words.len() > MAX_WORDS || length > MAX_LENGTH {
+            return wrong(format!("at most {MAX_WORDS} words of {MAX_LENGTH} bytes in all"));
+        }
+        if !words.iter().any(|word| word.chars().any(char::is_alphanumeric)) {
+            return wrong("there is no word to search for".into());
+        }
         let can: Vec<_> = self.common.systems.iter().filter(|system| system.searches()).collect();
-        if let Some(name) =
-            request.systems.iter().find(|name| !can.iter().any(|system| system.name() == *name))
-        {
+        if let Some(name) = systems.iter().find(|name| !can.iter().any(|system| system.name() == *name)) {
             let names = can.iter().map(|system| system.name()).collect::<Vec<_>>().join(", ");
             let named = text::line(name);
             return wrong(match names.as_str() {
@@ -124,10 +154,19 @@ impl Searches {
             let reason = "this node takes part in no system that can be searched; see: throng join --help";
             return Err(Refused::new(Why::Conflict, reason));
         }
-        let limit = request.limit.unwrap_or(LIMIT).clamp(1, MOST);
-        let time = request.timeout_seconds.map_or(TIME, Duration::from_secs).clamp(GRACE, MOST_TIME);
-        self.start((request.words, request.systems), (limit, time), For::Person(listener));
         Ok(())
+    }
+
+    /// Asks a standing search again; false if there is no room for it now.
+    pub(super) fn begin_standing(&mut self, id: String, words: Vec<String>, systems: Vec<String>) {
+        if self.running.len() < AT_ONCE {
+            self.start((words, systems), (LIMIT, Some(TRANSFER_TIME)), For::Standing(id));
+        }
+    }
+
+    /// Hits of standing searches that were not told yet.
+    pub(super) fn take_standing(&mut self) -> Vec<(String, StandingHit)> {
+        std::mem::take(&mut self.standing)
     }
 
     /// Looks for more sources of what a transfer fetches.
@@ -141,18 +180,19 @@ impl Searches {
         let twice =
             self.running.values().any(|search| matches!(&search.whom, For::Transfer(id) if id == transfer));
         if !words.is_empty() && !twice && self.running.len() < AT_ONCE {
-            self.start((words, Vec::new()), (LIMIT, TIME), For::Transfer(transfer.to_owned()));
+            self.start((words, Vec::new()), (LIMIT, Some(TRANSFER_TIME)), For::Transfer(transfer.to_owned()));
         }
     }
 
     fn start(
         &mut self,
         (words, systems): (Vec<String>, Vec<String>),
-        (limit, time): (u32, Duration),
+        (limit, time): (u32, Option<Duration>),
         whom: For,
     ) {
         let ticket = self.common.ticket();
-        let query = Query { words: words.clone(), limit, timeout: time };
+        let (now, patient, time) = (Instant::now(), time.is_some(), time.unwrap_or(TIME));
+        let query = Query { words: words.clone(), limit, timeout: time - MARGIN };
         let wanted = |name: &str| systems.is_empty() || systems.iter().any(|system| system == name);
         let joined = self.common.joined.borrow().clone();
         let able = self.common.systems.iter().filter(|system| system.searches() && wanted(system.name()));
@@ -162,9 +202,15 @@ impl Searches {
             whom,
             limit: limit as usize,
             pending: asked.iter().map(|system| system.name()).collect(),
-            deadline: Instant::now() + time + GRACE,
-            quiet: asked.is_empty().then(Instant::now),
+            begun: now,
+            deadline: now + time,
+            patient,
+            heard: now,
+            quiet: asked.is_empty().then_some(now),
             found: BTreeSet::new(),
+            told: BTreeSet::new(),
+            first: None,
+            held: BTreeMap::new(),
             proofs: BTreeMap::new(),
             looked_up: BTreeSet::new(),
             linked: 0,
@@ -194,15 +240,27 @@ impl Searches {
         if let For::Transfer(transfer) = &search.whom {
             return Some(ForTransfer { transfer: transfer.clone(), item, source });
         }
+        search.heard = Instant::now();
         let mine = own(&item);
         let (id, new) = self.hits.absorb(system, item, source.clone(), unix_time());
         let full = search.found.len() >= search.limit && !search.found.contains(&id);
-        if full || !new && search.found.contains(&id) {
+        let again = !new && search.found.contains(&id);
+        let proved = self.hits.get(&id).is_none_or(|hit| hit.is_live() || hit.probed.len() >= PROBED);
+        if full || again && proved {
             return None;
         }
-        search.found.insert(id.clone());
+        let first = search.found.insert(id.clone());
+        if search.found.len() >= search.limit {
+            search.quiet.get_or_insert(search.heard);
+        }
+        let asking = |(other, search): (&Ticket, &Search)| *other != ticket && search.found.contains(&id);
+        if first && !self.running.iter().any(asking) {
+            self.hits.forget_answers(&id);
+        }
         self.prove(ticket, &id, &source);
-        self.tell(ticket, &id, mine);
+        if !again {
+            self.show(ticket, &id, mine);
+        }
         None
     }
 
@@ -223,8 +281,7 @@ impl Searches {
         let mut begun = 0;
         if hit.probed.len() < PROBED
             && !hit.probed.contains_key(source)
-            && let Some(info_hash) = hit.item.info_hash
-            && self.probes.ask(&self.common, id, source, info_hash)
+            && self.probes.ask(&self.common, id, &hit.item, source)
         {
             begun += 1;
         }
@@ -237,9 +294,17 @@ impl Searches {
     }
 
     /// What a holder says its copy is: perhaps it is a hit that is known already.
-    pub(super) fn on_linked(&mut self, id: &str, link: Option<&str>, own: impl Fn(&Item) -> bool) {
+    pub(super) fn on_linked(
+        &mut self,
+        id: &str,
+        (source, live, link): (Source, Option<bool>, Option<&str>),
+        own: impl Fn(&Item) -> bool,
+    ) {
+        if let Some(live) = live {
+            self.hits.probed(id, source, live);
+        }
         let told = link.and_then(|link| link.parse::<Magnet>().ok());
-        let Some(told) = told else { return self.proved(id, false, own) };
+        let Some(told) = told else { return self.proved(id, live.is_some(), own) };
         let peers = hits::peers_of(&told).filter(|at| self.common.bittorrent.may_call(*at));
         let peers: Vec<Source> = peers.map(|at| Source::Swarm(at.into())).collect();
         let into = self.hits.learned(id, hits::item_of(&told));
@@ -258,18 +323,48 @@ impl Searches {
         for ticket in tickets {
             let Some(search) = self.running.get_mut(&ticket) else { continue };
             if search.found.remove(id) {
+                search.held.remove(id);
                 search.found.insert(into.clone());
-                self.tell(ticket, &into, mine);
+                self.show(ticket, &into, mine);
             }
         }
     }
 
-    fn tell(&self, ticket: Ticket, id: &str, own: bool) {
-        let Some(search) = self.running.get(&ticket) else { return };
-        let For::Person(listener) = &search.whom else { return };
-        if let Some(hit) = self.hits.report(id, &search.words, own) {
-            say(listener, SearchStep::Hit { hit: Box::new(hit) });
+    /// Tells a hit once a source of it has answered, or nobody is asked any more; until then it is held a while.
+    fn show(&mut self, ticket: Ticket, id: &str, own: bool) {
+        let Some(search) = self.running.get_mut(&ticket) else { return };
+        let is_live = self.hits.get(id).is_some_and(Hit::is_live);
+        let is_asked = search.proofs.get(id).is_some_and(|open| *open > 0);
+        if own || is_live || !is_asked || search.told.contains(id) {
+            self.tell(ticket, id, own);
+        } else {
+            search.held.entry(id.to_owned()).or_insert_with(|| (Instant::now(), own));
         }
+    }
+
+    fn tell(&mut self, ticket: Ticket, id: &str, own: bool) {
+        let Some(search) = self.running.get_mut(&ticket) else { return };
+        search.held.remove(id);
+        search.told.insert(id.to_owned());
+        search.first.get_or_insert(search.begun.elapsed());
+        let Some(hit) = self.hits.report(id, &search.words, own) else { return };
+        match &search.whom {
+            For::Person(listener) => say(listener, SearchStep::Hit { hit: Box::new(hit) }),
+            For::Standing(search) if !own && (hit.live > 0 || hit.checked == 0) => {
+                let HitReport { id, title, size, .. } = hit;
+                let hit = StandingHit { id, title, size, found_at: unix_time() };
+                self.standing.push((search.clone(), hit));
+            }
+            For::Standing(_) | For::Transfer(_) => {}
+        }
+    }
+
+    /// Tells what has been held long enough, or all.
+    fn tell_held(&mut self, ticket: Ticket, all: bool) {
+        let Some(search) = self.running.get(&ticket) else { return };
+        let due = search.held.iter().filter(|(_, (since, _))| all || since.elapsed() >= HOLD);
+        let due: Vec<(String, bool)> = due.map(|(id, (_, own))| (id.clone(), *own)).collect();
+        due.into_iter().for_each(|(id, own)| self.tell(ticket, &id, own));
     }
 
     /// What was signed of a hit.
@@ -278,15 +373,17 @@ impl Searches {
         self.proved(id, new, own);
     }
 
-    /// Whether a source is there.
+    /// Whether a source is there, if that could be found out.
     pub(super) fn on_probed(
         &mut self,
         id: &str,
-        (source, live): (Source, bool),
+        (source, live): (Source, Option<bool>),
         own: impl Fn(&Item) -> bool,
     ) {
-        self.hits.probed(id, source, live);
-        self.proved(id, true, own);
+        if let Some(live) = live {
+            self.hits.probed(id, source, live);
+        }
+        self.proved(id, live.is_some(), own);
     }
 
     fn proved(&mut self, id: &str, new: bool, own: impl Fn(&Item) -> bool) {
@@ -296,8 +393,8 @@ impl Searches {
             let Some(search) = self.running.get_mut(&ticket) else { continue };
             if let Some(open) = search.proofs.get_mut(id) {
                 *open = open.saturating_sub(1);
-                if new {
-                    self.tell(ticket, id, mine);
+                if new || search.held.contains_key(id) {
+                    self.show(ticket, id, mine);
                 }
             }
         }
@@ -336,6 +433,8 @@ impl Searches {
         let now = Instant::now();
         let tickets: Vec<Ticket> = self.running.keys().copied().collect();
         for ticket in tickets {
+            self.tell_held(ticket, false);
+            self.end_floods(ticket);
             let Some(search) = self.running.get(&ticket) else { continue };
             let proved = search.proofs.values().all(|open| *open == 0);
             let done = search.quiet.is_some_and(|since| proved || now >= since + PROOFS);
@@ -346,7 +445,24 @@ impl Searches {
         }
     }
 
+    /// Floods that are all that is left, and have been quiet, are over: they never say so.
+    fn end_floods(&mut self, ticket: Ticket) {
+        let Some(search) = self.running.get(&ticket) else { return };
+        if search.patient || search.heard.elapsed() < QUIET {
+            return;
+        }
+        let left = self.common.systems.iter().filter(|system| search.pending.contains(system.name()));
+        let left: Vec<_> = left.cloned().collect();
+        if left.iter().all(|system| !system.ends_searches()) {
+            for system in left {
+                system.command(Command::Cancel(ticket));
+                self.on_finished(system.name(), ticket, None);
+            }
+        }
+    }
+
     fn end(&mut self, ticket: Ticket) {
+        self.tell_held(ticket, true);
         let Some(search) = self.running.remove(&ticket) else { return };
         for system in self.common.systems.iter().filter(|system| search.pending.contains(system.name())) {
             system.command(Command::Cancel(ticket));
@@ -358,7 +474,15 @@ impl Searches {
         }
         if let For::Person(listener) = search.whom {
             let silent = search.pending.iter().map(|name| String::from(*name)).collect();
-            let done = SearchStep::Done { hits: search.found.len(), silent };
+            let dead = search.found.iter().filter_map(|id| self.hits.get(id)).filter(|hit| hit.is_dead());
+            let dead = dead.count();
+            let done = SearchStep::Done {
+                hits: search.found.len() - dead,
+                dead,
+                silent,
+                first_ms: search.first.map(millis),
+                took_ms: millis(search.begun.elapsed()),
+            };
             spawn_local(async move { listener.send(done).await });
         }
     }
@@ -367,14 +491,23 @@ impl Searches {
 /// Asks the holder of a copy what it is; told as [`Happening::Linked`].
 fn ask_link(common: &Common, hit: &str, source: &Source) {
     let system = common.systems.iter().find(|system| system.name() == source.system());
-    let (work, teller, hit) = (system.map(|system| system.magnet(source)), common.teller(), hit.to_owned());
+    let work = system.map(|system| (system.magnet(source), system.check(source)));
+    let (teller, hit, source) = (common.teller(), hit.to_owned(), source.clone());
     spawn_local(async move {
-        let link = match work {
-            Some(work) => tokio::time::timeout(LINK_TIME, work).await.ok().flatten(),
-            None => None,
-        };
-        let _ = teller.send(Happening::Linked { hit, link: link.map(|magnet| magnet.link) });
+        let (mut link, mut live) = (None, None);
+        if let Some((magnet, check)) = work {
+            // Who says what it has is there; others are asked only that.
+            let both = async { tokio::join!(magnet, check) };
+            (link, live) = tokio::time::timeout(LINK_TIME, both).await.unwrap_or_default();
+        }
+        let live = link.as_ref().map(|_| true).or(live);
+        let link = link.map(|magnet| magnet.link);
+        let _ = teller.send(Happening::Linked { hit, source, live, link });
     });
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Who reads too slowly misses what will be told again with the next change.

@@ -294,8 +294,9 @@ impl Shelf {
         let single = publication.metainfo.info.is_single_file();
         for file in &publication.files {
             let ticket = self.common.ticket();
+            let name = if single { named(&publication.title, &file.name) } else { file.name.clone() };
             let item = Item {
-                title: if single { named(&publication.title, &file.name) } else { file.name.clone() },
+                title: tagged(&name, &publication.tags),
                 size: file.size,
                 root: file.root,
                 info_hash: whole.info_hash,
@@ -320,6 +321,8 @@ impl Shelf {
         if !single {
             let ticket = self.common.ticket();
             self.tickets.insert(ticket, publication.id.clone());
+            let title = format!("{}{}", whole.title, more_words(&whole.title, &publication.tags));
+            let whole = Item { title, ..whole };
             self.common.joined_systems().for_each(|system| system.publish_folder(ticket, &whole));
             entry.folder = Some((ticket, whole));
         }
@@ -408,6 +411,31 @@ fn named(title: &str, file: &str) -> String {
     }
 }
 
+/// A file's name with the words it is to be found by beside those it has: every system looks for words of names, and
+/// not all have another place for them.
+fn tagged(name: &str, tags: &[String]) -> String {
+    let more = more_words(name, tags);
+    match Path::new(name).extension().and_then(|ending| ending.to_str()) {
+        Some(ending) => {
+            let stem = &name[..name.len() - ending.len() - 1];
+            format!("{stem}{more}.{ending}")
+        }
+        None => format!("{name}{more}"),
+    }
+}
+
+/// ` (those of the tags that the name lacks)`, or nothing.
+fn more_words(name: &str, tags: &[String]) -> String {
+    let words = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let has = words(name);
+    let lacking: Vec<&str> =
+        tags.iter().filter(|tag| !words(tag).is_subset(&has)).map(String::as_str).collect();
+    if lacking.is_empty() { String::new() } else { format!(" ({})", lacking.join(" ")) }
+}
+
 /// A publication as a whole.
 pub(super) fn item_of(publication: &Publication) -> Item {
     let info = &publication.metainfo.info;
@@ -448,5 +476,14 @@ mod tests {
         assert_eq!(named("Trip to the Moon", "a.MP4"), "Trip to the Moon.MP4");
         assert_eq!(named("moon.mp4", "a.MP4"), "moon.mp4");
         assert_eq!(named("moon", "readme"), "moon");
+    }
+
+    #[test]
+    fn tags_are_words_of_the_name_before_its_ending_unless_it_has_them() {
+        let tags = ["Méliès", "Voyage", "1902"].map(String::from);
+        assert_eq!(tagged("Voyage.mp4", &tags), "Voyage (Méliès 1902).mp4");
+        assert_eq!(tagged("voyage 1902 méliès", &tags), "voyage 1902 méliès");
+        assert_eq!(tagged("notes", &[]), "notes");
+        assert_eq!(tagged(".mp4", &tags[..1]), ".mp4 (Méliès)");
     }
 }

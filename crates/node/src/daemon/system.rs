@@ -35,6 +35,15 @@ pub(crate) trait System {
     fn searches(&self) -> bool {
         true
     }
+    /// Whether it says when a search is over; a flood has only time.
+    fn ends_searches(&self) -> bool {
+        true
+    }
+    /// Whether a source of this system is there, where the system has a way of its own to ask; `None` if that is not
+    /// known.
+    fn check(&self, _source: &Source) -> LocalWork<Option<bool>> {
+        Box::pin(async { None })
+    }
     /// The way to the bytes of a copy that this system found; `None` if it is not of this system, or is of the swarm.
     fn source(&self, _item: &Item, _source: &Source) -> Option<Box<dyn RangeSource>> {
         None

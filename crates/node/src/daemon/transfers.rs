@@ -41,6 +41,8 @@ const SOURCES: usize = 128;
 pub(super) struct Transfers {
     pub(super) common: Rc<Common>,
     pub(super) all: BTreeMap<String, Transfer>,
+    /// The machine is short of something: nothing is fetched now.
+    held: bool,
 }
 
 /// One transfer.
@@ -98,7 +100,7 @@ pub(crate) enum Act {
 
 impl Transfers {
     pub(super) fn new(common: Rc<Common>) -> Transfers {
-        Transfers { common, all: BTreeMap::new() }
+        Transfers { common, all: BTreeMap::new(), held: false }
     }
 
     /// Goes on with what was under way in an earlier run.
@@ -234,6 +236,9 @@ impl Transfers {
             Ok(torrent) => {
                 transfer.torrent = Some(torrent.clone());
                 transfer.opened = Some(Instant::now());
+                if self.held && !transfer.kept.complete {
+                    transfer.run(&self.common, false);
+                }
                 let (teller, session) = (self.common.teller(), self.common.bittorrent.session().clone());
                 let (id, mut watched) = (id.to_owned(), torrent);
                 spawn_local(async move {
@@ -249,6 +254,15 @@ impl Transfers {
                 transfer.failed = Some(reason.clone());
                 Some(format!("{} cannot be fetched: {reason}", text::line(&transfer.kept.name)))
             }
+        }
+    }
+
+    /// Holds what is not here yet, or lets it go on; what a person paused stays so.
+    pub(super) fn hold(&mut self, held: bool) {
+        self.held = held;
+        let waiting = |transfer: &&Transfer| !transfer.finished && !transfer.kept.paused;
+        for transfer in self.all.values().filter(waiting) {
+            transfer.run(&self.common, !held);
         }
     }
 
@@ -342,10 +356,7 @@ impl Transfers {
             return Ok(());
         }
         transfer.kept.paused = act == Act::Pause;
-        if let Some(torrent) = &transfer.torrent {
-            self.common.bittorrent.session().run(torrent, act == Act::Resume);
-        }
-        transfer.plain.iter().for_each(|plain| plain.run(act == Act::Resume));
+        transfer.run(&self.common, act == Act::Resume && (transfer.finished || !self.held));
         let kept = transfer.kept.clone();
         self.keep(&kept);
         Ok(())

@@ -76,6 +76,13 @@ function summary(run) {
   return [...parts, ...troubled].join("; ");
 }
 
+/** Whether a source answers for a hit: it is checked before it counts. */
+function answers(hit) {
+  if (hit.live > 0) return `${hit.live} answered`;
+  if (hit.checked > 0) return "none answers";
+  return hit.own ? "here" : "not checked";
+}
+
 function card(hit) {
   const mark = hit.verified ? ["signed by its publisher", "good"] : hit.provable ? ["not signed; its content can be proved", "soft"]
     : ["unverified: nothing can prove its content", "bad"];
@@ -96,7 +103,7 @@ function card(hit) {
       el("span", { class: "push" }, told, " ", hit.own ? null : button)),
     el("p", { class: "soft" }, [
       hit.size > 0 ? size(hit.size) : "size unknown",
-      `${plural(hit.sources, "source")}${hit.live > 0 ? `, ${hit.live} answered` : ""}`,
+      `${plural(hit.sources, "source")}, ${answers(hit)}`,
       `from ${hit.systems.map(words).join(", ")}`,
       hit.publisher ? `publisher ${hit.publisher.slice(0, 16)}…` : null,
     ].filter(Boolean).join(" · ")));

@@ -122,3 +122,15 @@ fn shells_and_the_manual_know_every_command() {
     let join = std::fs::read_to_string(place.path("man/throng-join.1")).unwrap();
     assert!(join.contains("leave\\-timeout") && join.contains("Example"), "{join}");
 }
+
+#[test]
+fn nothing_new_is_begun_while_the_machine_is_short_of_what_was_to_be_kept() {
+    let place = Place::new();
+    let own = ["--chord", "new", "--listen", "127.0.0.1:0", "--keep-free", "900000TiB"];
+    let mut node = start(&place, "home", &own);
+    let told = node.running.event_with("notice", |step| step["notice"].as_str().is_some());
+    assert!(told["notice"].as_str().unwrap().contains("downloads are held"), "{told}");
+    let path = place.write("file", b"some bytes");
+    node.run(&["publish", path.to_str().unwrap()]).assert_refused(1, &["kept free"]);
+    node.run(&["join", "--schedule", "8-9=1/1"]).assert_refused(2, &["FROM-TO=UPLOAD/DOWNLOAD"]);
+}

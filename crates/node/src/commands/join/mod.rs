@@ -19,7 +19,7 @@ use crate::daemon::notify;
 use crate::daemon::request;
 use crate::daemon::system::{System, Teller, Told};
 use crate::failure::{Failure, Outcome};
-use crate::text;
+use crate::{text, units};
 use data_encoding::HEXLOWER;
 use place::{bind_api, bind_port, reachable};
 use serde_json::json;
@@ -119,6 +119,8 @@ async fn serve(args: &JoinArgs, plan: Plan, home: &Home, context: &Context) -> O
     server.serve(listener, folders(args, home, Shared::new(requests, &address.token))?);
     say_where(port.local_addr(), &server, context);
     say_page(&address, context);
+    let downloads = args.downloads.clone().unwrap_or_else(|| home.path("downloads"));
+    let rates = (units::limit(args.upload_limit), units::limit(args.download_limit));
     let mut node = Node::new(Parts {
         common: Rc::new(common),
         api: server.local_addr(),
@@ -126,6 +128,7 @@ async fn serve(args: &JoinArgs, plan: Plan, home: &Home, context: &Context) -> O
         incarnation: identity.incarnation,
         patience: args.leave_timeout + GOODBYES,
         output: context.output.clone(),
+        resources: (args.resources.clone(), downloads, rates),
     });
     if !address.api.ip().is_loopback() {
         node.notice(format!("the API at http://{} can be reached from other machines", server.local_addr()));

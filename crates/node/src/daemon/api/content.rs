@@ -4,7 +4,8 @@ use super::answer::{self, ApiError};
 use super::routes::{MAX_BODY, body, body_up_to, respond};
 use super::{Shared, inspect};
 use crate::daemon::report::{
-    FetchRequest, PublishRequest, SearchRequest, TransferReport, TransferState, WithdrawRequest,
+    FetchRequest, PublishRequest, SearchRequest, StandingRequest, TransferReport, TransferState,
+    WithdrawRequest,
 };
 use crate::daemon::request::{self, Act};
 use axum::extract::{Path, Request, State};
@@ -41,6 +42,24 @@ pub(super) async fn search(State(shared): State<Shared>, request: Request) -> Re
     let (tell, steps) = mpsc::channel(request::STEPS);
     shared.ask(|reply| request::Request::Search(search, tell, reply)).await?;
     Ok(answer::lines(steps))
+}
+
+/// Sets up a search that is asked again and again.
+pub(super) async fn stand(State(shared): State<Shared>, request: Request) -> Result<Response, ApiError> {
+    let standing: StandingRequest = body(request).await?;
+    respond(shared.ask(|reply| request::Request::Stand(standing, reply)).await)
+}
+
+pub(super) async fn standing(State(shared): State<Shared>) -> Result<Response, ApiError> {
+    respond(shared.ask(request::Request::Standing).await)
+}
+
+pub(super) async fn end_standing(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    shared.ask(|reply| request::Request::EndStanding(id, reply)).await?;
+    Ok(answer::object(StatusCode::OK, &serde_json::json!({})))
 }
 
 pub(super) async fn fetch(State(shared): State<Shared>, request: Request) -> Result<Response, ApiError> {

@@ -39,6 +39,17 @@ mod unit {
     }
 
     #[test]
+    fn the_guide_names_every_endpoint() {
+        let guide = include_str!("../../../../../docs/api.md");
+        for (path, methods) in described()["paths"].as_object().unwrap() {
+            for method in methods.as_object().unwrap().keys() {
+                let endpoint = format!("`{} {path}`", method.to_ascii_uppercase());
+                assert!(guide.contains(&endpoint), "{endpoint}");
+            }
+        }
+    }
+
+    #[test]
     fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
         fn visit(value: &Value, root: &Value, names: &mut Vec<String>) {
             match value {

@@ -1,6 +1,7 @@
 //! The API over real connections, with a node of one scripted system behind it.
 
 use super::*;
+use crate::cli::ResourceArgs;
 use crate::daemon::bittorrent::BitTorrent;
 use crate::daemon::common::{Common, Happening};
 use crate::daemon::node::{Ending, Inbox, Node, Parts};
@@ -135,6 +136,7 @@ impl Stage {
             incarnation: 5,
             patience: Duration::from_millis(50),
             output: Output::new(false, Level::Quiet),
+            resources: (ResourceArgs::default(), std::env::temp_dir(), (None, None)),
         };
         let (end, ending) = oneshot::channel();
         let (signal, signalled) = oneshot::channel();

@@ -6,6 +6,7 @@
 mod describe;
 mod heads;
 mod news;
+mod pings;
 mod places;
 mod published;
 
@@ -14,6 +15,7 @@ pub(crate) use places::Place;
 use super::report::{Standing, SystemStatus};
 use super::system::{Database, LocalWork, Magnet, News, Offer, System, Teller};
 use heads::Heads;
+use pings::Pings;
 use places::Places;
 use published::Published;
 use std::cell::{Cell, RefCell};
@@ -52,6 +54,7 @@ pub(crate) struct DirectorySystem {
     places: RefCell<Places>,
     published: RefCell<Published>,
     heads: RefCell<Heads>,
+    pings: Rc<Pings>,
     /// Whether a person knows that peers cannot reach us.
     unreachable: Cell<bool>,
 }
@@ -73,6 +76,7 @@ impl DirectorySystem {
             places: RefCell::new(places),
             published: RefCell::default(),
             heads: RefCell::default(),
+            pings: Rc::default(),
             unreachable: Cell::new(false),
         });
         system.member.command(Command::Join(first.into_iter().map(Into::into).collect()));
@@ -167,6 +171,14 @@ impl System for DirectorySystem {
             let link = member.magnet(copy?).await?;
             Some(Magnet { link, root_begins })
         })
+    }
+
+    /// A user's program answers a ping by itself, wherever it can be reached at all.
+    fn check(&self, source: &Source) -> LocalWork<Option<bool>> {
+        let Some(Copy { server, nick, .. }) = copy(source, 0) else { return Box::pin(async { None }) };
+        let answered = Pings::wait(&self.pings, server, nick.clone());
+        self.member.command(Command::Ping(server, nick));
+        Box::pin(answered)
     }
 
     fn database(&self) -> Option<&dyn Database> {

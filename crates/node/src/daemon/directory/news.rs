@@ -45,6 +45,7 @@ impl DirectorySystem {
                 self.change(*at, |place| place.words = Some(text::bytes(words)));
             }
             Event::Redirected(at, host, port) => self.on_redirected(*at, host, *port),
+            Event::Pong(at, nick) => self.pings.answered(*at, nick),
             Event::NotShared(_) => self.on_not_shared(),
             Event::PortUnreachable(_, nick) => self.on_port_unreachable(nick),
             Event::Found(..) | Event::Finished(_) | Event::Refused(..) => {

@@ -177,6 +177,10 @@ impl System for GnutellaSystem {
         self.member.publish(ticket, &offering);
     }
 
+    fn ends_searches(&self) -> bool {
+        false
+    }
+
     fn source(&self, item: &Item, source: &Source) -> Option<Box<dyn RangeSource>> {
         match source {
             Source::Gnutella { .. } => Some(Box::new(self.member.source(item, source)?)),

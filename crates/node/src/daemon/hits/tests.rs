@@ -91,3 +91,18 @@ fn a_copy_whose_holder_says_what_it_is_joins_the_hit_it_belongs_to() {
     let other_size = Item { size: 8, info_hash: Some([4; 20]), ..Item::default() };
     assert_eq!(hits.learned(&lone, other_size), None, "a lie that shows is not believed");
 }
+
+#[test]
+fn answers_count_for_one_search_and_silence_ranks_last() {
+    let mut hits = Hits::default();
+    let (id, _) = hits.absorb("chord", Item { sha1: Some([2; 20]), ..item("Moon") }, source(1), 0);
+    let unasked = hits.report(&id, &[], false).unwrap();
+    assert_eq!((unasked.live, unasked.checked, hits.get(&id).unwrap().is_dead()), (0, 0, false));
+    hits.probed(&id, source(1), true);
+    assert!(hits.get(&id).unwrap().is_live());
+    hits.forget_answers(&id);
+    assert!(!hits.get(&id).unwrap().is_live(), "it may have gone meanwhile");
+    hits.probed(&id, source(1), false);
+    let dead = hits.report(&id, &[], false).unwrap();
+    assert!(hits.get(&id).unwrap().is_dead() && dead.checked == 1 && dead.rank < unasked.rank - 1_000.0);
+}

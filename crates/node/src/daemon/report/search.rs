@@ -15,9 +15,55 @@ pub(crate) struct SearchRequest {
     /// Hits at most; 100 unless said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) limit: Option<u32>,
-    /// How long it may take, in seconds; 10 unless said.
+    /// How long it may take, in seconds. Unless said, it ends when every system has answered, and after 2 at the latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) timeout_seconds: Option<u64>,
+}
+
+/// `POST /api/v1/standing`: a search that is asked again and again.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StandingRequest {
+    /// All of them must occur.
+    pub(crate) words: Vec<String>,
+    /// Only these systems; all joined ones if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) systems: Vec<String>,
+}
+
+/// What names it from now on.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+pub(crate) struct StandingAnswer {
+    pub(crate) id: String,
+}
+
+/// `GET /api/v1/standing`.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+pub(crate) struct StandingsReport {
+    pub(crate) searches: Vec<StandingReport>,
+}
+
+/// A standing search.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+pub(crate) struct StandingReport {
+    pub(crate) id: String,
+    pub(crate) words: Vec<String>,
+    pub(crate) systems: Vec<String>,
+    /// Seconds since 1970.
+    pub(crate) created_at: u64,
+    /// What it has found so far, the oldest first.
+    pub(crate) hits: Vec<StandingHit>,
+}
+
+/// A hit of a standing search.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Debug)]
+pub(crate) struct StandingHit {
+    /// What `throng fetch` takes, for a day after it was last found.
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) size: u64,
+    /// Seconds since 1970 when it was first found.
+    pub(crate) found_at: u64,
 }
 
 /// One line of the answer to a search.
@@ -44,10 +90,19 @@ pub(crate) enum SearchStep {
     },
     /// Over.
     Done {
-        /// How many different hits there were.
+        /// How many different hits there were: a source answered for each, or could not be asked.
         hits: usize,
+        /// Hits beside these whose sources were asked and did not answer.
+        #[serde(default)]
+        dead: usize,
         /// Systems that had not answered when the time was over.
         silent: Vec<String>,
+        /// Milliseconds from the beginning to the first hit told, if there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first_ms: Option<u64>,
+        /// Milliseconds from the beginning to the end.
+        #[serde(default)]
+        took_ms: u64,
     },
 }
 
@@ -63,6 +118,9 @@ pub(crate) struct HitReport {
     pub(crate) sources: usize,
     /// Of those that were asked, how many answered for it.
     pub(crate) live: usize,
+    /// Sources that were asked.
+    #[serde(default)]
+    pub(crate) checked: usize,
     /// Systems it came from.
     pub(crate) systems: Vec<String>,
     /// Whether its publisher's signature was seen and is right.

@@ -27,6 +27,14 @@ impl Transfer {
         }
     }
 
+    /// Stops or goes on.
+    pub(super) fn run(&self, common: &Common, run: bool) {
+        if let Some(torrent) = &self.torrent {
+            common.bittorrent.session().run(torrent, run);
+        }
+        self.plain.iter().for_each(|plain| plain.run(run));
+    }
+
     /// Uses a source: a peer of its swarm, or whoever another system found.
     pub(super) fn give(&self, common: &Common, source: &Source) {
         let session = common.bittorrent.session();
