@@ -213,10 +213,11 @@ impl Load {
 
     /// Gives what was made ready, and time for all that follows.
     pub fn serve(&mut self, asked: &[(StreamId, Vec<u8>)]) {
-        self.stay_linked();
         for (stream, bytes) in asked {
             self.give(*stream, bytes);
         }
+        // Behind what was made ready: the keystream goes on in that order.
+        self.stay_linked();
         self.advance(WHOLE_SEARCH);
     }
 
