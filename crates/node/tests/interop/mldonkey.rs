@@ -59,10 +59,10 @@ impl MlDonkey {
     fn start(program: &Path, host: &Host, folder: &Path, supernode: Ipv4Addr) -> Result<MlDonkey> {
         fs::create_dir_all(folder.join("incoming/files"))?;
         fs::write(folder.join("incoming/files").join(ITS_NAME), data(ITS_SIZE, 3))?;
-        // Nothing on the Internet is asked for; addresses of this network are called. Its rate stays limited to 50 KB/s as
-        // it comes: without a limit it reads more at once than it has room for, and closes.
+        // Nothing on the Internet is asked for; addresses of this network are called. Its buffer is
+        // larger than it comes, or it reads more at once than it has room for, and closes.
         let core = "enable_fasttrack = true\nallow_local_network = true\nhttp_port = 4080\ntelnet_port = 0\n\
-                    gui_port = 0\nweb_infos = []\n";
+                    gui_port = 0\nweb_infos = []\nclient_buffer_size = 500000\n";
         fs::write(folder.join("downloads.ini"), core)?;
         let cache = format!("cache = {{\n ultrapeers = [(\"{supernode}\", {PORT})]\n}}\n");
         fs::write(folder.join("fasttrack.ini"), format!("client_port = 1214\nredirectors = []\n{cache}"))?;
