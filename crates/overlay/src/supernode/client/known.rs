@@ -27,9 +27,6 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(super) struct Known(Box<[Entry]>);
 
-/// After so many calls in vain an address is forgotten, if others are known.
-const MOST_FAILURES: u8 = 4;
-
 impl Known {
     /// Adds an address; when there are too many another goes, one that failed if there is one.
     pub(super) fn add(&mut self, at: SocketAddrV4, most: usize, rng: &mut dyn Entropy) {
@@ -80,13 +77,11 @@ impl Known {
         best().nth(rng.below(best().count() as u32) as usize).map(|entry| entry.at())
     }
 
+    /// A call came to nothing. The address stays until a new one needs its place: a supernode that is crowded after
+    /// many have died fails as a dead one does, and who forgets both may be left with the dead.
     pub(super) fn failed(&mut self, at: SocketAddrV4) {
-        let is_last = self.0.len() == 1;
-        if let Some(place) = self.0.iter().position(|entry| entry.at() == at) {
-            self.0[place].failures = self.0[place].failures.saturating_add(1);
-            if self.0[place].failures >= MOST_FAILURES && !is_last && self.0.len() > 4 {
-                self.edit(|all| _ = all.swap_remove(place));
-            }
+        if let Some(entry) = self.0.iter_mut().find(|entry| entry.at() == at) {
+            entry.failures = entry.failures.saturating_add(1);
         }
     }
 
@@ -102,5 +97,33 @@ impl Known {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use throng_machine::SplitMix64;
+
+    #[test]
+    fn who_finds_all_crowded_for_a_while_still_knows_the_living() {
+        let mut rng = SplitMix64::new(1);
+        let mut known = Known::default();
+        let at = |host: u8| SocketAddrV4::new([10, 0, 0, host].into(), 1214);
+        known.add_all((1..=24).map(at), 24, &mut rng);
+        // Each is called ten times in vain, the dead and the crowded alike.
+        for _ in 0..240 {
+            let next = known.draw(|_| false, &mut rng).unwrap();
+            known.failed(next);
+        }
+        assert_eq!(known.iter().count(), 24);
+        let mut drawn = std::collections::BTreeSet::new();
+        while let Some(next) = known.draw(|at| drawn.contains(&at), &mut rng) {
+            drawn.insert(next);
+        }
+        assert_eq!(drawn.len(), 24, "all are called again");
+        known.succeeded(at(7));
+        known.add(at(99), 24, &mut rng);
+        assert!(known.iter().any(|known| known == at(7)), "a new one takes the place of one that failed");
     }
 }
