@@ -3,6 +3,7 @@
 use crate::peers::{Peer, start};
 use crate::program::Place;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// A node at an address of its own on this machine, in the network of supernodes.
@@ -27,10 +28,13 @@ fn publish(place: &Place, peer: &Peer<'_>, name: &str) -> Vec<u8> {
     bytes
 }
 
-/// The hits of one search in the network of supernodes.
+/// The hits of one search in the network of supernodes, each as it was told last.
 fn search(peer: &Peer<'_>, word: &str) -> Vec<Value> {
     let done = peer.run(&["--json", "search", "--in", "supernode", "--timeout", "15s", word]);
-    done.objects().into_iter().filter(|step| step["event"] == "hit").map(|step| step["hit"].clone()).collect()
+    let told =
+        done.objects().into_iter().filter(|step| step["event"] == "hit").map(|step| step["hit"].clone());
+    let hits: BTreeMap<String, Value> = told.map(|hit| (hit["id"].to_string(), hit)).collect();
+    hits.into_values().collect()
 }
 
 /// Asks again until it holds.
