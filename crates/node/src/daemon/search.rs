@@ -1,18 +1,18 @@
 //! Searches: every joined system at once, what they find merged into hits, each system on its own time.
 
-use super::common::{Common, Happening, unix_time};
+mod proofs;
+
+use super::common::{Common, unix_time};
 use super::hits::{self, Hit, Hits, KeptHit};
 use super::probe::Probes;
-use super::record;
 use super::report::{HitReport, SearchRequest, SearchStep, StandingHit};
 use super::request::{Refused, Why};
 use crate::text;
+use proofs::PROBED;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 use throng_overlay::discovery::{Command, Item, Query, Refusal, Source, Ticket};
-use throng_overlay::publication::Verified;
-use throng_wire::magnet::Magnet;
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -40,11 +40,6 @@ const AT_ONCE: usize = 32;
 /// Words of one search, and their length in all.
 const MAX_WORDS: usize = 32;
 const MAX_LENGTH: usize = 400;
-/// Sources of one hit that are asked whether they are there.
-const PROBED: usize = 3;
-/// Holders that are asked what their copy is, in one search, and how long each may take.
-const MOST_LINKED: u32 = 32;
-const LINK_TIME: Duration = Duration::from_secs(5);
 /// What is kept in the home.
 const KIND: &str = "hit";
 
@@ -264,72 +259,6 @@ impl Searches {
         None
     }
 
-    /// Looks for its signature, once. The first system to name it may not know its swarm, under which signatures are
-    /// kept.
-    fn look_up(&mut self, ticket: Ticket, id: &str) {
-        let (Some(search), Some(hit)) = (self.running.get_mut(&ticket), self.hits.get(id)) else { return };
-        if !search.looked_up.contains(id) && record::look_up(&self.common, id, &hit.item) {
-            search.looked_up.insert(id.to_owned());
-            *search.proofs.entry(id.to_owned()).or_default() += 1;
-        }
-    }
-
-    /// Looks for its signature, and asks a few of its sources whether they are there.
-    fn prove(&mut self, ticket: Ticket, id: &str, source: &Source) {
-        self.look_up(ticket, id);
-        let (Some(search), Some(hit)) = (self.running.get_mut(&ticket), self.hits.get(id)) else { return };
-        let mut begun = 0;
-        if hit.probed.len() < PROBED
-            && !hit.probed.contains_key(source)
-            && self.probes.ask(&self.common, id, &hit.item, source)
-        {
-            begun += 1;
-        }
-        if !hits::is_provable(&hit.item) && search.linked < MOST_LINKED {
-            search.linked += 1;
-            ask_link(&self.common, id, source);
-            begun += 1;
-        }
-        *search.proofs.entry(id.to_owned()).or_default() += begun;
-    }
-
-    /// What a holder says its copy is: perhaps it is a hit that is known already.
-    pub(super) fn on_linked(
-        &mut self,
-        id: &str,
-        (source, live, link): (Source, Option<bool>, Option<&str>),
-        own: impl Fn(&Item) -> bool,
-    ) {
-        if let Some(live) = live {
-            self.hits.probed(id, source, live);
-        }
-        let told = link.and_then(|link| link.parse::<Magnet>().ok());
-        let Some(told) = told else { return self.proved(id, live.is_some(), own) };
-        let peers = hits::peers_of(&told).filter(|at| self.common.bittorrent.may_call(*at));
-        let peers: Vec<Source> = peers.map(|at| Source::Swarm(at.into())).collect();
-        let into = self.hits.learned(id, hits::item_of(&told));
-        self.hits.add_sources(into.as_deref().unwrap_or(id), peers);
-        let tickets: Vec<Ticket> = self.running.keys().copied().collect();
-        let now = into.as_deref().unwrap_or(id);
-        let found = |search: &Search| search.found.contains(id) || search.found.contains(now);
-        for ticket in &tickets {
-            if self.running.get(ticket).is_some_and(found) {
-                self.look_up(*ticket, now);
-            }
-        }
-        self.proved(id, into.is_none(), &own);
-        let Some(into) = into else { return };
-        let mine = self.hits.get(&into).is_some_and(|hit| own(&hit.item));
-        for ticket in tickets {
-            let Some(search) = self.running.get_mut(&ticket) else { continue };
-            if search.found.remove(id) {
-                search.held.remove(id);
-                search.found.insert(into.clone());
-                self.show(ticket, &into, mine);
-            }
-        }
-    }
-
     /// Tells a hit once a source of it has answered, or nobody is asked any more; until then it is held a while.
     fn show(&mut self, ticket: Ticket, id: &str, own: bool) {
         let Some(search) = self.running.get_mut(&ticket) else { return };
@@ -365,39 +294,6 @@ impl Searches {
         let due = search.held.iter().filter(|(_, (since, _))| all || since.elapsed() >= HOLD);
         let due: Vec<(String, bool)> = due.map(|(id, (_, own))| (id.clone(), *own)).collect();
         due.into_iter().for_each(|(id, own)| self.tell(ticket, &id, own));
-    }
-
-    /// What was signed of a hit.
-    pub(super) fn on_signed(&mut self, id: &str, records: &[Verified], own: impl Fn(&Item) -> bool) {
-        let new = self.hits.signed(id, records);
-        self.proved(id, new, own);
-    }
-
-    /// Whether a source is there, if that could be found out.
-    pub(super) fn on_probed(
-        &mut self,
-        id: &str,
-        (source, live): (Source, Option<bool>),
-        own: impl Fn(&Item) -> bool,
-    ) {
-        if let Some(live) = live {
-            self.hits.probed(id, source, live);
-        }
-        self.proved(id, live.is_some(), own);
-    }
-
-    fn proved(&mut self, id: &str, new: bool, own: impl Fn(&Item) -> bool) {
-        let mine = self.hits.get(id).is_some_and(|hit| own(&hit.item));
-        let tickets: Vec<Ticket> = self.running.keys().copied().collect();
-        for ticket in tickets {
-            let Some(search) = self.running.get_mut(&ticket) else { continue };
-            if let Some(open) = search.proofs.get_mut(id) {
-                *open = open.saturating_sub(1);
-                if new || search.held.contains_key(id) {
-                    self.show(ticket, id, mine);
-                }
-            }
-        }
     }
 
     /// A system has nothing more.
@@ -486,24 +382,6 @@ impl Searches {
             spawn_local(async move { listener.send(done).await });
         }
     }
-}
-
-/// Asks the holder of a copy what it is; told as [`Happening::Linked`].
-fn ask_link(common: &Common, hit: &str, source: &Source) {
-    let system = common.systems.iter().find(|system| system.name() == source.system());
-    let work = system.map(|system| (system.magnet(source), system.check(source)));
-    let (teller, hit, source) = (common.teller(), hit.to_owned(), source.clone());
-    spawn_local(async move {
-        let (mut link, mut live) = (None, None);
-        if let Some((magnet, check)) = work {
-            // Who says what it has is there; others are asked only that.
-            let both = async { tokio::join!(magnet, check) };
-            (link, live) = tokio::time::timeout(LINK_TIME, both).await.unwrap_or_default();
-        }
-        let live = link.as_ref().map(|_| true).or(live);
-        let link = link.map(|magnet| magnet.link);
-        let _ = teller.send(Happening::Linked { hit, source, live, link });
-    });
 }
 
 fn millis(time: Duration) -> u64 {
