@@ -9,7 +9,7 @@ use crate::units;
 use serde_json::{Value, json};
 use std::time::Duration;
 use throng_node::simulate::gnutella::graph;
-use throng_node::simulate::gnutella::run::{GnutellaFigures, GnutellaPlan, Mode, Victims};
+use throng_node::simulate::gnutella::plan::{GnutellaFigures, GnutellaPlan, Mode, Victims};
 use throng_node::simulate::measure::{Answers, quantile};
 use throng_node::simulate::page::Page;
 use throng_node::simulate::plot::Plot;

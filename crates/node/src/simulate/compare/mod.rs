@@ -12,7 +12,7 @@ mod supernode;
 mod tests;
 pub mod workload;
 
-use super::gnutella::run::Mode;
+use super::gnutella::plan::Mode;
 use figures::Compared;
 use workload::Workload;
 

@@ -2,4 +2,5 @@
 
 pub mod graph;
 pub mod host;
+pub mod plan;
 pub mod run;
