@@ -271,7 +271,11 @@ impl Server {
             let Some(to) = self.somebody(cx) else { break };
             self.call(to, Call::Link, cx);
         }
-        if self.links.up() == 0 && !self.cache.is_empty() && now.since(self.since) > self.config.ban / 12 {
+        if self.links.up() > 0 {
+            self.linked = now;
+        }
+        // A short outage takes all links of a supernode that is wanted.
+        if now.since(self.linked) > self.config.ban / 12 && !self.cache.is_empty() {
             self.is_superfluous = true;
         }
         if self.links.up() < self.config.links && self.links.up() > 0 {

@@ -81,6 +81,8 @@ pub struct Server {
     address: Option<SocketAddrV4>,
     instance: u64,
     since: Instant,
+    /// When it last had a link, or began.
+    linked: Instant,
     connections: Connections,
     /// Connections that came from each address.
     addresses: BTreeMap<IpAddr, u32>,
@@ -122,6 +124,7 @@ impl Server {
             address: config.address,
             instance: seed()[0],
             since: now,
+            linked: now,
             connections: Connections::default(),
             addresses: BTreeMap::new(),
             members: 0,

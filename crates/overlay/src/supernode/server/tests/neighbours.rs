@@ -262,3 +262,22 @@ fn an_address_that_gossip_names_is_called_only_when_links_are_wanted_and_never_n
     assert_eq!(world.opened, []);
     assert_eq!(world.probe.machine.gauges().known, 1, "the loopback address was not taken");
 }
+
+#[test]
+fn a_supernode_is_superfluous_when_nobody_links_it_for_long_not_after_a_short_outage() {
+    let mut world = World::new(config());
+    let other = world.link(2);
+    world.prove(&other);
+    let standing = Standing { members: 10, slots: 150, links: 5, minutes: 1 };
+    for _ in 0..30 {
+        world.advance(Duration::from_secs(20));
+        world.tell(&other, &LinkMessage::Standing(standing));
+    }
+    assert!(!world.is_closed(other.stream), "it lasted ten minutes");
+    world.stream(other.stream, StreamInput::Closed(StreamEnd::Broken));
+    let minute = |world: &mut World| (0..30).for_each(|_| world.advance(Duration::from_secs(2)));
+    (0..4).for_each(|_| minute(&mut world));
+    assert!(!world.probe.machine.is_superfluous());
+    (0..2).for_each(|_| minute(&mut world));
+    assert!(world.probe.machine.is_superfluous());
+}
