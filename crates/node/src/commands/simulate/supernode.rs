@@ -88,6 +88,7 @@ fn figures_json(plan: &SupernodePlan, figures: &SupernodeFigures, wall: Duration
     fields.into_iter().for_each(|(key, value)| object[key] = value);
     if figures.common.killed > 0 {
         object["attach_seconds"] = spread(&figures.attach);
+        object["unattached_at_searches"] = figures.unattached.into();
     }
     object
 }

@@ -2,6 +2,7 @@
 
 use crate::simulate::measure::Ledger;
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,6 +25,41 @@ pub struct Book {
     pub attached: Vec<Option<Instant>>,
     /// Files told to supernodes since the start.
     pub told: u64,
+    /// Who lost its supernode in a failure.
+    pub bereft: Bereft,
+}
+
+/// Ordinary nodes that lost their supernode in a failure, and when each first had another. One that is sent on to a
+/// supernode with more room later has long been searching again, and of a hundred thousand somebody always is.
+#[derive(Default, Debug)]
+pub struct Bereft {
+    /// When it happened; before that nothing is counted.
+    pub at: Option<Instant>,
+    waiting: HashSet<usize>,
+    /// Seconds each of them was without, in the order of their return.
+    pub returned: Vec<f64>,
+}
+
+impl Bereft {
+    /// By then everybody concerned has heard of the failure: connections are reset.
+    pub const HEARD: Duration = Duration::from_secs(1);
+
+    /// Nobody waits any more.
+    pub fn is_over(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    fn lost(&mut self, host: usize, now: Instant) {
+        if self.at.is_some_and(|at| now.since(at) <= Self::HEARD) {
+            self.waiting.insert(host);
+        }
+    }
+
+    fn joined(&mut self, host: usize, now: Instant) {
+        if let Some(at) = self.at.filter(|_| self.waiting.remove(&host)) {
+            self.returned.push(now.since(at).as_secs_f64());
+        }
+    }
 }
 
 /// One host.
@@ -95,8 +131,14 @@ impl App for NodeHost {
         let (host, now) = (io.host().0 as usize, io.now());
         let mut book = self.book.borrow_mut();
         match event {
-            Event::Joined(Some(_)) if self.node.server().is_none() => book.attached[host] = Some(now),
-            Event::Lost(_) => book.attached[host] = None,
+            Event::Joined(Some(_)) if self.node.server().is_none() => {
+                book.attached[host] = Some(now);
+                book.bereft.joined(host, now);
+            }
+            Event::Lost(_) => {
+                book.attached[host] = None;
+                book.bereft.lost(host, now);
+            }
             Event::Published(_) => book.told += 1,
             Event::Found(ticket, file) => {
                 let hash = file.item.ft_hash.unwrap_or_default();

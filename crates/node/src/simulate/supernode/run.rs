@@ -2,13 +2,13 @@
 
 use super::super::measure::{Answers, Figures, Run, Traffic, seconds};
 use super::super::memory;
-use super::host::{Book, NodeHost, PORT, address, hash_of};
+use super::host::{Bereft, Book, NodeHost, PORT, address, hash_of};
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use throng_machine::{Endpoint, Entropy, Instant, SplitMix64};
+use throng_machine::{Endpoint, Entropy, SplitMix64};
 use throng_overlay::discovery::Query;
 use throng_overlay::supernode::server::Metrics;
 use throng_overlay::supernode::{Command, Config, Node, Role, Server};
@@ -71,6 +71,8 @@ pub struct SupernodeFigures {
     pub estimated: u32,
     /// Seconds until each that lost its supernode was attached again, ascending.
     pub attach: Vec<f64>,
+    /// Ordinary nodes without a supernode when the searches after the failure begin, those under way to another too.
+    pub unattached: u32,
 }
 
 /// Supernodes and ordinary nodes, and what they are to do.
@@ -150,17 +152,17 @@ impl World {
 
     fn settle(&mut self, told: u64) -> Option<f64> {
         let until = self.sim.now() + PATIENCE;
-        let (nodes, from, book) =
-            (self.plan.nodes as usize, self.plan.supernodes as usize, Rc::clone(&self.book));
-        let is_settled = || {
-            let book = book.borrow();
-            book.told >= told && book.attached[from..].iter().flatten().count() == nodes
-        };
+        let is_settled = |world: &World| world.book.borrow().told >= told && world.attached() == world.plan.nodes;
         // Looked at ten times a second: counting a million hosts after each event would be the whole run.
-        while self.sim.now() < until && !is_settled() {
+        while self.sim.now() < until && !is_settled(self) {
             self.sim.run_for(Duration::from_millis(100));
         }
-        is_settled().then(|| seconds(&self.sim))
+        is_settled(self).then(|| seconds(&self.sim))
+    }
+
+    /// Ordinary nodes that have a supernode at this moment.
+    fn attached(&self) -> u32 {
+        self.book.borrow().attached[self.plan.supernodes as usize..].iter().flatten().count() as u32
     }
 
     fn measure(&mut self, figures: &mut SupernodeFigures) {
@@ -195,20 +197,23 @@ impl World {
         let count = (f64::from(self.plan.supernodes) * self.plan.fail).round() as u32;
         let count = count.clamp(1, self.plan.supernodes);
         (self.down, figures.common.killed) = (count, count);
-        let (at, told) = (self.sim.now(), self.book.borrow().told);
+        let at = self.sim.now();
+        self.book.borrow_mut().bereft.at = Some(at);
         self.sim.incident(Incident::Stop(0..count, Departure::Reset));
-        // Those whom it did not concern have been attached since before.
-        self.sim.run_for(Duration::from_secs(1));
-        figures.common.healed = self.settle(told).map(|_| 0.0);
-        let from = self.plan.supernodes as usize;
-        let again = self.book.borrow().attached[from..].iter().flatten().copied().collect::<Vec<Instant>>();
-        let seconds =
-            again.into_iter().filter(|since| *since > at).map(|since| since.since(at).as_secs_f64());
-        figures.attach = seconds.collect();
+        self.sim.run_for(Bereft::HEARD);
+        while self.sim.now().since(at) < PATIENCE && !self.book.borrow().bereft.is_over() {
+            self.sim.run_for(Duration::from_millis(100));
+        }
+        {
+            let bereft = &self.book.borrow().bereft;
+            figures.attach.clone_from(&bereft.returned);
+            figures.common.healed =
+                bereft.is_over().then(|| figures.attach.iter().copied().fold(0.0, f64::max));
+        }
         figures.attach.sort_by(f64::total_cmp);
-        figures.common.healed = figures.common.healed.map(|_| figures.attach.last().copied().unwrap_or(0.0));
         let left = HEALED.saturating_sub(self.sim.now().since(at));
         self.sim.run_for(left);
+        figures.unattached = self.plan.nodes - self.attached();
         figures.common.after = Some(self.ask());
     }
 
