@@ -33,11 +33,14 @@ pub(super) struct Dictionary {
     words: Vec<Word>,
     free: Vec<u32>,
     seed: [u64; 2],
+    /// Hashes and likely numbers of the words being looked up.
+    likely: Vec<(u64, Option<u32>)>,
 }
 
 impl Dictionary {
     pub(super) fn new(seed: [u64; 2]) -> Dictionary {
-        Dictionary { table: HashTable::new(), words: Vec::new(), free: Vec::new(), seed }
+        let (table, words, free, likely) = (HashTable::new(), Vec::new(), Vec::new(), Vec::new());
+        Dictionary { table, words, free, seed, likely }
     }
 
     /// The number of a term, if a document has it.
@@ -49,7 +52,33 @@ impl Dictionary {
 
     /// The number of a term, interned if need be; the caller adds a document to it.
     pub(super) fn intern(&mut self, term: Term<'_>, pool: &mut Pool) -> u32 {
-        let (hash, short) = (self.hash(term), term.short());
+        self.intern_hashed(term, self.hash(term), pool)
+    }
+
+    /// The numbers of some words, interned if need be, in their order. Of a large dictionary each step of a lookup
+    /// waits for memory: taken step by step for all words at once, they wait together.
+    pub(super) fn intern_all<'w>(
+        &mut self,
+        words: impl Iterator<Item = &'w [u8]> + Clone,
+        pool: &mut Pool,
+        mut found: impl FnMut(u32),
+    ) {
+        let mut likely = std::mem::take(&mut self.likely);
+        likely.clear();
+        likely.extend(words.clone().map(|word| (hash(word, self.seed), None)));
+        for (hash, number) in &mut likely {
+            *number = self.table.find(*hash, |_| true).copied();
+        }
+        for (text, (hash, number)) in words.zip(&likely) {
+            let term = Term::Word(text);
+            let is_it = |number: &u32| is_same(&self.words[*number as usize], (term, term.short()), pool);
+            found(number.filter(is_it).unwrap_or_else(|| self.intern_hashed(term, *hash, pool)));
+        }
+        self.likely = likely;
+    }
+
+    fn intern_hashed(&mut self, term: Term<'_>, hash: u64, pool: &mut Pool) -> u32 {
+        let short = term.short();
         let (words, seed) = (&self.words, self.seed);
         let same = |number: &u32| is_same(&words[*number as usize], (term, short), pool);
         if let Some(number) = self.table.find(hash, same) {

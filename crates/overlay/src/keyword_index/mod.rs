@@ -42,6 +42,9 @@ pub struct DocId(pub u32);
 /// comes first writes them all, which takes less than a millisecond.
 const MAX_PENDING: usize = 2_048;
 
+/// Lists that are read from memory together before they are written, one after the other.
+const TOGETHER: usize = 32;
+
 /// Who has documents: a number the application chooses, small ones, as owners are kept in a table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct OwnerId(pub u32);
@@ -262,9 +265,10 @@ impl KeywordIndex {
             self.words.add(entry.name);
         }
         let from = if recent.is_empty() { 0 } else { from };
-        for (word, end) in self.words.iter_with_ends() {
-            let number = self.dictionary.intern(Term::Word(word), &mut self.pool);
-            recent.push((number, end.saturating_add(from)));
+        let known = recent.len();
+        self.dictionary.intern_all(self.words.iter(), &mut self.pool, |number| recent.push((number, 0)));
+        for ((_, end), own) in recent[known..].iter_mut().zip(self.words.ends()) {
+            *end = own.saturating_add(from);
         }
         self.pending.extend(recent.iter().map(|(number, _)| pair(*number, doc)));
         if recent.len() >= MAX_WORDS {
@@ -294,11 +298,15 @@ impl KeywordIndex {
         }
         self.pending.sort_unstable();
         self.pending.dedup();
-        for run in self.pending.chunk_by(|one, next| one + 1 == *next) {
-            if let (Some(first), Some(last)) = (run.first(), run.last()) {
-                let word = self.dictionary.word_mut((first >> 32) as u32);
-                let new = Run { start: *first as u32, end: *last as u32 };
-                word.docs += self.postings.insert(&mut word.list, new, &mut self.pool);
+        for some in self.pending.chunks(TOGETHER) {
+            let number = |pair: &u64| self.dictionary.word((pair >> 32) as u32).list;
+            self.postings.touch(some.iter().map(number), &self.pool);
+            for run in some.chunk_by(|one, next| one + 1 == *next) {
+                if let (Some(first), Some(last)) = (run.first(), run.last()) {
+                    let word = self.dictionary.word_mut((first >> 32) as u32);
+                    let new = Run { start: *first as u32, end: *last as u32 };
+                    word.docs += self.postings.insert(&mut word.list, new, &mut self.pool);
+                }
             }
         }
         self.pending.clear();

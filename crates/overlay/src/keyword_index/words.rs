@@ -93,13 +93,13 @@ impl Words {
     }
 
     /// The words in order, folded, in UTF-8.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
         self.words.iter().map(|word| &self.text[word.start as usize..word.end as usize])
     }
 
-    /// The words with where they ended in their source if that was ASCII, or behind all ends.
-    pub(super) fn iter_with_ends(&self) -> impl Iterator<Item = (&[u8], u32)> {
-        self.iter().zip(self.words.iter().map(|word| word.source_end))
+    /// Where the words ended in their source if that was ASCII, or behind all ends.
+    pub(super) fn ends(&self) -> impl Iterator<Item = u32> {
+        self.words.iter().map(|word| word.source_end)
     }
 
     /// The same as byte by byte, but most names are ASCII.
