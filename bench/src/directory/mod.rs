@@ -152,14 +152,18 @@ fn search(
     let (spent, wall) = (server.cpu() - cpu, begin.elapsed().as_secs_f64());
     millis.sort_by(f64::total_cmp);
     let cpu = server.cpu();
+    // Of millions of files a search of common words may reach the server's cap of work first, from where it begins.
+    let mut fewer = 0;
     for query in &many {
-        ensure!(searcher.find(query, 26)?.len() == 26, "{query:?} is not cut at 26 hits");
+        let found = searcher.find(query, 26)?.len();
+        ensure!(found <= 26, "{query:?} is not cut at 26 hits");
+        fewer += usize::from(found < 26);
     }
     let cut = server.cpu() - cpu;
     let count = queries.len().max(1) as f64;
     Ok(json!({
         "searches": queries.len(), "hits_a_search": hits as f64 / count, "cpu_us_a_search": spent * 1e6 / count,
-        "cpu_us_a_search_of_26_hits": cut * 1e6 / many.len().max(1) as f64, "searches_of_26_hits": many.len(),
+        "cpu_us_a_search_of_26_hits": cut * 1e6 / many.len().max(1) as f64, "searches_of_26_hits": many.len(), "of_these_with_fewer": fewer,
         "searches_a_second_one_asker": count / wall,
         "p99_ms": millis.get(millis.len().saturating_sub(1) * 99 / 100),
     }))

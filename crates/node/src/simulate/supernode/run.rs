@@ -152,7 +152,8 @@ impl World {
 
     fn settle(&mut self, told: u64) -> Option<f64> {
         let until = self.sim.now() + PATIENCE;
-        let is_settled = |world: &World| world.book.borrow().told >= told && world.attached() == world.plan.nodes;
+        let is_settled =
+            |world: &World| world.book.borrow().told >= told && world.attached() == world.plan.nodes;
         // Looked at ten times a second: counting a million hosts after each event would be the whole run.
         while self.sim.now() < until && !is_settled(self) {
             self.sim.run_for(Duration::from_millis(100));
