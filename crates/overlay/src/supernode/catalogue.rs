@@ -4,8 +4,8 @@
 //! so that they are given back unchanged. Invariant: the digest has exactly the words, hashes and roots of the files.
 
 use super::digest::{Key, Own};
-use super::magnet;
 use super::query::Prepared;
+use super::{magnet, packed};
 use crate::keyword_index::{
     self, Attributes, DocId, Entry, KeywordIndex, Kind, MAX_KEY, MAX_NAME, Order, OwnerId, Words,
 };
@@ -18,12 +18,10 @@ const MAX_TAGS: usize = 2_048;
 /// Steps that one search may take: below a millisecond.
 const WORK: u32 = 50_000;
 
-/// What is kept of a file that the index does not keep.
+/// What is kept of a file that the index does not keep: its tags, packed, and behind them its file id unless that is
+/// the hash's checksum.
 #[derive(Debug)]
-struct Extra {
-    file_id: u64,
-    tags: Box<[u8]>,
-}
+struct Extra(Box<[u8]>);
 
 /// All shared files.
 pub struct Catalogue {
@@ -80,7 +78,7 @@ impl Catalogue {
         let Ok(doc) = self.index.insert(owner, &entry) else { return false };
         self.files += 1;
         if !is_plain(item, &text) {
-            self.extras.insert(doc.0, Extra { file_id: item.file_id, tags: tags.into() });
+            self.extras.insert(doc.0, Extra::of(item, &tags, name_in(&text)));
         }
         let root = root_of(&item.tags);
         if let Some(root) = &root {
@@ -133,10 +131,7 @@ impl Catalogue {
         let known = self.index.with(doc, |hit| (hit.entry.name.to_vec(), hit.entry.key.to_vec()));
         let Some((name, key)) = known else { return };
         self.files -= 1;
-        if let Some(extra) = self.extras.remove(&doc.0)
-            && let Ok(tags) = Tags::parse(&extra.tags)
-            && let Some(root) = root_of(&tags)
-        {
+        if let Some(root) = self.extras.remove(&doc.0).and_then(|extra| extra.root(name_in(&name))) {
             self.roots.remove(&(beginning(&root), doc.0));
             self.digest.remove(Key::root(&root));
         }
@@ -166,11 +161,9 @@ impl Catalogue {
                 && let Ok(hash) = key.as_slice().try_into()
             {
                 self.count(&name, &FtHash(hash), Own::add);
-            }
-        }
-        for extra in self.extras.values() {
-            if let Some(root) = Tags::parse(&extra.tags).ok().and_then(|tags| root_of(&tags)) {
-                self.digest.add(Key::root(&root));
+                if let Some(root) = self.extras.get(&doc.0).and_then(|extra| extra.root(name_in(&name))) {
+                    self.digest.add(Key::root(&root));
+                }
             }
         }
     }
@@ -252,11 +245,47 @@ impl Catalogue {
 
     /// Files, words and bytes, the digest included.
     pub fn size(&self) -> keyword_index::Size {
-        let extras: usize = self.extras.values().map(|extra| extra.tags.len() + 48).sum();
+        let extras: usize = self.extras.values().map(|extra| extra.0.len() + 40).sum();
         let own = self.digest.held() + extras + self.roots.len() * 24;
         let size = self.index.size();
         keyword_index::Size { bytes: size.bytes + own, ..size }
     }
+}
+
+impl Extra {
+    /// The last byte, where a file id stands before it.
+    const WITH_ID: u8 = 1;
+
+    fn of(item: &Item<'_>, tags: &[u8], name: &[u8]) -> Extra {
+        let mut bytes = packed::pack(tags, name);
+        if item.file_id != u64::from(item.hash.checksum()) {
+            bytes.extend(item.file_id.to_le_bytes());
+            bytes.push(Extra::WITH_ID);
+        } else {
+            bytes.push(0);
+        }
+        Extra(bytes.into())
+    }
+
+    /// The file id, if it is not the checksum, and the tags as they came.
+    fn read(&self, name: &[u8]) -> Option<(Option<u64>, Vec<u8>)> {
+        let (kind, rest) = self.0.split_last()?;
+        if *kind == 0 {
+            return Some((None, packed::unpack(rest, name)?));
+        }
+        let (rest, id) = rest.split_last_chunk()?;
+        Some((Some(u64::from_le_bytes(*id)), packed::unpack(rest, name)?))
+    }
+
+    fn root(&self, name: &[u8]) -> Option<[u8; 32]> {
+        let (_, tags) = self.read(name)?;
+        root_of(&Tags::parse(&tags).ok()?)
+    }
+}
+
+/// The file's name in the text that the index has of it.
+fn name_in(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == 0).next().unwrap_or(&[])
 }
 
 /// Shows a hit as FastTrack's file, its tags as they came or, if it had a name only, rebuilt.
@@ -268,8 +297,9 @@ fn with_item(
     let Ok(hash) = hit.entry.key.try_into().map(FtHash) else { return false };
     let (media, size) = (media_of(hit.entry.attributes.kind), hit.entry.attributes.size);
     if let Some(extra) = extras.get(&hit.doc.0) {
-        let Ok(tags) = Tags::parse(&extra.tags) else { return false };
-        return read(media, &Item { hash, file_id: extra.file_id, size, tags });
+        let Some((file_id, tags)) = extra.read(name_in(hit.entry.name)) else { return false };
+        let Ok(tags) = Tags::parse(&tags) else { return false };
+        return read(media, &Item { hash, file_id: file_id.unwrap_or(hash.checksum().into()), size, tags });
     }
     let mut tags = TagsWriter::default();
     tags.text(TagKind::FILE_NAME, hit.entry.name);

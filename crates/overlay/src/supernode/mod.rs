@@ -15,6 +15,7 @@ pub mod digest;
 mod hit;
 mod magnet;
 mod node;
+mod packed;
 mod query;
 mod seldom;
 pub mod server;
