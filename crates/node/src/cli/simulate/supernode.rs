@@ -18,7 +18,8 @@ asks, searches or not. `share_of_flood` is that over the messages of a flood tha
 once and has no circles, the least any flood can do. `supernode_messages_per_query` are messages of searches that the \
 busiest supernode sent and heard (throng simulate compare sets the other systems beside it). \
 `busiest_node_messages` are those sent and received by the host that had most in the whole run. After a failure \
-`attach_seconds` is how long those who lost their supernode took to have another, `healed_seconds` the last of them; \
+`attach_seconds` is how long those who lost their supernode took to have another, `healed_seconds` the last of them \
+(null if some never had: `stranded`, those who knew none that lives); \
 `unattached_at_searches` had none when the searches were asked again, those on the way to one with more room too.
 
 Examples: throng simulate supernode --nodes 10000

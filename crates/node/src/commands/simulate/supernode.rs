@@ -61,6 +61,9 @@ fn rows(plan: &SupernodePlan, figures: &SupernodeFigures, wall: Duration) -> Row
     if let Some(after) = &common.after {
         rows.push(("killed", units::plural(common.killed.into(), "supernode")));
         rows.push(("attached again", seconds(common.healed)));
+        if figures.stranded > 0 {
+            rows.push(("stranded", units::plural(figures.stranded.into(), "ordinary node")));
+        }
         rows.push((
             "on average",
             format!("{:.1} s, p99 {:.1} s", mean(&figures.attach), quantile(&figures.attach, 0.99)),
@@ -88,6 +91,7 @@ fn figures_json(plan: &SupernodePlan, figures: &SupernodeFigures, wall: Duration
     fields.into_iter().for_each(|(key, value)| object[key] = value);
     if figures.common.killed > 0 {
         object["attach_seconds"] = spread(&figures.attach);
+        object["stranded"] = figures.stranded.into();
         object["unattached_at_searches"] = figures.unattached.into();
     }
     object

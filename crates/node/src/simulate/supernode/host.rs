@@ -44,9 +44,9 @@ impl Bereft {
     /// By then everybody concerned has heard of the failure: connections are reset.
     pub const HEARD: Duration = Duration::from_secs(1);
 
-    /// Nobody waits any more.
-    pub fn is_over(&self) -> bool {
-        self.waiting.is_empty()
+    /// How many wait.
+    pub fn waiting(&self) -> u32 {
+        self.waiting.len() as u32
     }
 
     fn lost(&mut self, host: usize, now: Instant) {

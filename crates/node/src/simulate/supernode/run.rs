@@ -71,6 +71,8 @@ pub struct SupernodeFigures {
     pub estimated: u32,
     /// Seconds until each that lost its supernode was attached again, ascending.
     pub attach: Vec<f64>,
+    /// Of those the ones that had none until the end of patience.
+    pub stranded: u32,
     /// Ordinary nodes without a supernode when the searches after the failure begin, those under way to another too.
     pub unattached: u32,
 }
@@ -202,14 +204,15 @@ impl World {
         self.book.borrow_mut().bereft.at = Some(at);
         self.sim.incident(Incident::Stop(0..count, Departure::Reset));
         self.sim.run_for(Bereft::HEARD);
-        while self.sim.now().since(at) < PATIENCE && !self.book.borrow().bereft.is_over() {
+        while self.sim.now().since(at) < PATIENCE && self.book.borrow().bereft.waiting() > 0 {
             self.sim.run_for(Duration::from_millis(100));
         }
         {
             let bereft = &self.book.borrow().bereft;
             figures.attach.clone_from(&bereft.returned);
-            figures.common.healed =
-                bereft.is_over().then(|| figures.attach.iter().copied().fold(0.0, f64::max));
+            let last = figures.attach.iter().copied().fold(0.0, f64::max);
+            figures.common.healed = (bereft.waiting() == 0).then_some(last);
+            figures.stranded = bereft.waiting();
         }
         figures.attach.sort_by(f64::total_cmp);
         let left = HEALED.saturating_sub(self.sim.now().since(at));

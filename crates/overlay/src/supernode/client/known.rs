@@ -28,7 +28,9 @@ impl Entry {
 pub(super) struct Known(Box<[Entry]>);
 
 impl Known {
-    /// Adds an address; when there are too many another goes, one that failed if there is one.
+    /// Adds an address; when there are too many another goes, one that failed if there is one, else one of the second
+    /// half: what one supernode tells never takes the place of all that others told before, as all that it knows may
+    /// die with it.
     pub(super) fn add(&mut self, at: SocketAddrV4, most: usize, rng: &mut dyn Entropy) {
         if self.0.iter().any(|entry| entry.at() == at) || at.port() == 0 {
             return;
@@ -41,7 +43,8 @@ impl Known {
             });
         }
         let failed = self.0.iter().position(|entry| entry.failures > 0);
-        let place = failed.unwrap_or(rng.below(self.0.len() as u32) as usize);
+        let kept = self.0.len() / 2;
+        let place = failed.unwrap_or(kept + rng.below((self.0.len() - kept) as u32) as usize);
         if let Some(old) = self.0.get_mut(place) {
             *old = entry;
         }
@@ -104,6 +107,23 @@ impl Known {
 mod tests {
     use super::*;
     use throng_machine::SplitMix64;
+
+    #[test]
+    fn what_one_supernode_tells_leaves_half_of_what_was_known_before() {
+        let mut rng = SplitMix64::new(2);
+        let mut known = Known::default();
+        let at = |net: u8, host: u8| SocketAddrV4::new([10, 0, net, host].into(), 1214);
+        known.add_all((1..=24).map(|host| at(1, host)), 24, &mut rng);
+        for _ in 0..10 {
+            known.add_all((1..=64).map(|host| at(2, host)), 24, &mut rng);
+        }
+        let old = |known: &Known| known.iter().filter(|at| at.ip().octets()[2] == 1).count();
+        assert_eq!((known.iter().count(), old(&known)), (24, 12));
+        // Unless they are dead.
+        (1..=24).for_each(|host| known.failed(at(1, host)));
+        known.add_all((65..=128).map(|host| at(2, host)), 24, &mut rng);
+        assert_eq!((known.iter().count(), old(&known)), (24, 0));
+    }
 
     #[test]
     fn who_finds_all_crowded_for_a_while_still_knows_the_living() {

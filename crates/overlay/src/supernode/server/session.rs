@@ -80,15 +80,16 @@ impl Server {
         }
     }
 
-    /// Other supernodes that have been reached, mixed, with their loads in hundredths.
+    /// Other supernodes that have been reached, mixed, with their loads in hundredths; neighbours come before others no
+    /// more than by chance, or the nodes of one supernode would know the same few.
     pub(super) fn others(&self, most: usize, cx: &mut Cx<'_>) -> Vec<(SocketAddrV4, u8)> {
-        let mut all: Vec<(SocketAddrV4, u8)> = self.links.proved().map(|(_, at, load)| (at, load)).collect();
+        let mut all: BTreeMap<SocketAddrV4, u8> =
+            self.links.proved().map(|(_, at, load)| (at, load)).collect();
         let reached = self.cache.lines(cx.now()).into_iter().filter(|line| line.proved && line.failures == 0);
         for at in reached.filter_map(|line| v4(line.at)).filter(|at| Some(*at) != self.address) {
-            if all.len() < most && all.iter().all(|(other, _)| *other != at) {
-                all.push((at, 50));
-            }
+            all.entry(at).or_insert(50);
         }
+        let mut all: Vec<(SocketAddrV4, u8)> = all.into_iter().collect();
         for last in (1..all.len()).rev() {
             all.swap(last, cx.rng().below(last as u32 + 1) as usize);
         }
