@@ -7,7 +7,8 @@
 //!
 //! What a candidate says of itself counts only where it cannot be measured (memory, its uptime before it came); that
 //! it is reachable and how fast it sends is measured by the call back, and how long it has been attached here. A
-//! supernode whose memory falls below half of what a candidate must have ends too.
+//! supernode whose memory falls below half of what a candidate must have ends too, and so does one whose line falls: most of
+//! its links have stood for a while, as what it says does not get away.
 
 use super::connections::{Call, ConnId, Phase, Probe, Probed};
 use super::linking::SAMPLE;
@@ -24,6 +25,10 @@ const TO_RISE: Duration = Duration::from_secs(30);
 const PROBE_AGAIN: Duration = Duration::from_secs(600);
 /// Calls back of candidates at once.
 const MAX_PROBES: usize = 4;
+/// So long most links must stand before the line is too slow.
+const STANDS: Duration = Duration::from_secs(20);
+/// With fewer links it may be the others' fault.
+const TO_JUDGE: usize = 3;
 /// A rate above this is not told apart; kbit/s.
 const MOST_KILOBITS: u64 = 10_000_000;
 
@@ -94,7 +99,7 @@ impl Server {
         let jitter = Duration::from_millis(u64::from(cx.rng().below(1_000)));
         self.timers.set(Timer::Balance, cx.now() + self.config.balance_every + jitter);
         self.send_lists(cx);
-        if self.balance.lacks_memory && self.links.up() > 0 {
+        if (self.balance.lacks_memory && self.links.up() > 0) || self.is_choked(cx.now()) {
             self.is_superfluous = true;
         }
         if self.members > self.config.promote_above {
@@ -106,6 +111,14 @@ impl Server {
             return;
         }
         self.balance.few_since = None;
+    }
+
+    /// Whether the line does not carry what this supernode has to say.
+    fn is_choked(&self, now: Instant) -> bool {
+        let up = || self.links.iter().filter(|(_, link)| !link.passing);
+        let stands = |since: Option<Instant>| since.is_some_and(|since| now.since(since) >= STANDS);
+        let standing = up().filter(|(_, link)| stands(link.queue.congested_since())).count();
+        standing >= TO_JUDGE && standing * 2 > up().count()
     }
 
     /// There are too many: another supernode takes some, or one is made.

@@ -281,3 +281,25 @@ fn a_supernode_is_superfluous_when_nobody_links_it_for_long_not_after_a_short_ou
     (0..2).for_each(|_| minute(&mut world));
     assert!(world.probe.machine.is_superfluous());
 }
+
+#[test]
+fn a_supernode_whose_line_does_not_carry_what_it_says_is_superfluous_unless_few_links_stand() {
+    let flow = crate::flood::FlowLimits { window: 1, waiting: 60 };
+    for (deaf, ends) in [(2, false), (4, true)] {
+        let mut world = World::new(Config { flow, ..config() });
+        let mut others = Vec::new();
+        for last in 1..=4 {
+            world.reads = last > deaf;
+            let other = world.link(last);
+            world.prove(&other);
+            others.push(other);
+        }
+        let standing = Standing { members: 10, slots: 150, links: 5, minutes: 1 };
+        for _ in 0..5 {
+            world.advance(Duration::from_secs(10));
+            others.iter().for_each(|other| world.tell(other, &LinkMessage::Standing(standing)));
+        }
+        assert!(others.iter().all(|other| !world.is_closed(other.stream)));
+        assert_eq!(world.probe.machine.is_superfluous(), ends, "{deaf} do not read");
+    }
+}
