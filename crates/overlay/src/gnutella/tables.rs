@@ -1,6 +1,6 @@
 //! Route tables as they are held (section 4.8): those of neighbours, and what a query is tested against them by.
 //!
-//! A leaf's table is nearly empty, so it is held as a sorted list of entries while that is the smaller form.
+//! Most tables are nearly empty, so that a table is held as a list of its entries while that is the smaller form.
 
 use throng_wire::gnutella::{QrpError, QrpMessage, QrpTable, Query, Reassembly, WordHash, hash_of};
 
@@ -12,16 +12,68 @@ const MOST_URNS: usize = 4;
 /// A table in the smaller of two forms.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Table {
-    /// Few entries, ascending.
-    Sparse(u8, Box<[u32]>),
+    /// Few entries.
+    Sparse(Sparse),
     /// A bit each.
     Dense(QrpTable),
 }
 
+/// Entries in groups of 256: a byte each, and where each group begins.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Sparse {
+    bits: u8,
+    begins: Box<[u16]>,
+    lows: Box<[u8]>,
+}
+
+/// Entries of a group, as a power of two.
+const GROUP: u32 = 8;
+
+impl Sparse {
+    /// Bytes for a table of so many entries, of which so many are present.
+    fn bytes(entries: u32, present: u32) -> u64 {
+        2 * (u64::from(entries >> GROUP) + 2) + u64::from(present)
+    }
+
+    fn new(table: &QrpTable) -> Sparse {
+        let mut begins = vec![0u16; (table.entries() >> GROUP) as usize + 2];
+        let mut lows = Vec::with_capacity(table.count() as usize);
+        for entry in table.present() {
+            lows.push(entry as u8);
+            begins[(entry >> GROUP) as usize + 1] = lows.len() as u16;
+        }
+        // A group without entries begins and ends where the one before ends.
+        let mut last = 0;
+        for begin in &mut begins {
+            last = last.max(*begin);
+            *begin = last;
+        }
+        Sparse { bits: table.bits() as u8, begins: begins.into(), lows: lows.into() }
+    }
+
+    fn group(&self, group: usize) -> &[u8] {
+        let at = |group: usize| self.begins.get(group).map_or(0, |begin| usize::from(*begin));
+        self.lows.get(at(group)..at(group + 1)).unwrap_or_default()
+    }
+
+    fn contains(&self, word: WordHash) -> bool {
+        let entry = word.entry(self.bits.into());
+        self.group((entry >> GROUP) as usize).contains(&(entry as u8))
+    }
+
+    /// Ascending.
+    fn present(&self) -> impl Iterator<Item = u32> + '_ {
+        let groups = (0..self.begins.len().saturating_sub(1)).map(|group| (group, self.group(group)));
+        groups.flat_map(|(group, lows)| lows.iter().map(move |low| (group as u32) << GROUP | u32::from(*low)))
+    }
+}
+
 impl Table {
     pub(super) fn new(table: &QrpTable) -> Table {
-        if u64::from(table.count()) * 32 < u64::from(table.entries()) {
-            Table::Sparse(table.bits() as u8, table.present().collect())
+        let (entries, present) = (table.entries(), table.count());
+        let fits = present <= u16::MAX.into();
+        if fits && Sparse::bytes(entries, present) < u64::from(entries) / 8 {
+            Table::Sparse(Sparse::new(table))
         } else {
             Table::Dense(table.clone())
         }
@@ -29,7 +81,7 @@ impl Table {
 
     pub(super) fn contains(&self, word: WordHash) -> bool {
         match self {
-            Table::Sparse(bits, entries) => entries.binary_search(&word.entry(u32::from(*bits))).is_ok(),
+            Table::Sparse(sparse) => sparse.contains(word),
             Table::Dense(table) => table.contains(word),
         }
     }
@@ -38,8 +90,8 @@ impl Table {
     pub(super) fn merge_into(&self, into: &mut QrpTable) {
         match self {
             Table::Dense(table) => into.merge(table),
-            Table::Sparse(bits, entries) if u32::from(*bits) >= into.bits() => {
-                entries.iter().for_each(|entry| into.insert(word_of(*entry, u32::from(*bits))));
+            Table::Sparse(sparse) if u32::from(sparse.bits) >= into.bits() => {
+                sparse.present().for_each(|entry| into.insert(word_of(entry, sparse.bits.into())));
             }
             Table::Sparse(..) => into.merge(&self.dense()),
         }
@@ -49,10 +101,10 @@ impl Table {
     pub(super) fn dense(&self) -> QrpTable {
         match self {
             Table::Dense(table) => table.clone(),
-            Table::Sparse(bits, entries) => {
-                let bits = u32::from(*bits);
+            Table::Sparse(sparse) => {
+                let bits = u32::from(sparse.bits);
                 let mut table = QrpTable::new(bits);
-                entries.iter().for_each(|entry| table.insert(word_of(*entry, bits)));
+                sparse.present().for_each(|entry| table.insert(word_of(entry, bits)));
                 table
             }
         }
@@ -136,6 +188,7 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use throng_wire::gnutella::{Extensions, QueryFlags, Urn, reset, table_patches};
 
     fn query<'a>(text: &'a str, extensions: &'a [u8]) -> Query<'a> {
@@ -155,7 +208,7 @@ mod tests {
         reset(&table).put(&mut first);
         assert!(send(&mut received, &first));
         table_patches(None, &table).iter().for_each(|patch| assert!(send(&mut received, patch)));
-        assert!(matches!(received.table, Some(Table::Sparse(14, _))));
+        assert!(matches!(received.table, Some(Table::Sparse(_))));
         let mut more = table.clone();
         (0..6_000).for_each(|number| more.insert(hash_of(&format!("word{number}"))));
         table_patches(Some(&table), &more).iter().for_each(|patch| _ = send(&mut received, patch));
@@ -164,6 +217,20 @@ mod tests {
         assert_eq!(held.dense(), more);
         table_patches(Some(&more), &table).iter().for_each(|patch| _ = send(&mut received, patch));
         assert_eq!(received.table.as_ref().unwrap().dense(), table);
+    }
+
+    proptest! {
+        #[test]
+        fn both_forms_say_the_same(bits in 0..14u32, hashes in prop::collection::vec(any::<u32>(), 0..600)) {
+            let mut table = QrpTable::new(bits);
+            hashes.iter().for_each(|hash| table.insert(WordHash(*hash)));
+            let (sparse, dense) = (Table::Sparse(Sparse::new(&table)), Table::Dense(table.clone()));
+            prop_assert_eq!(sparse.dense(), table);
+            for hash in hashes.iter().chain(&[0, u32::MAX, 1 << 31, 0x1234_5678]) {
+                let word = WordHash(*hash);
+                prop_assert_eq!(sparse.contains(word), dense.contains(word));
+            }
+        }
     }
 
     #[test]
