@@ -1,13 +1,16 @@
-//! Deflated links (section 3): one zlib stream each way for the link's life, flushed when a turn ends.
+//! Deflated links (section 3): one zlib stream each way for the link's life. What is sent waits as it is until it is
+//! flushed, and is then deflated without a memory of what was before ([`Packer`]).
 //!
 //! What comes is inflated in steps of bounded size, each looked at before the next is made, so that a bomb takes no
 //! memory; one that goes on inflating beyond what any traffic does ends the link.
 
+use super::pack::{Packer, ZLIB};
 use super::violation::Violation;
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Decompress, FlushDecompress, Status};
 
-/// Bytes inflated before they are looked at.
-pub(super) const STEP: usize = 32 << 10;
+/// Bytes inflated before they are looked at; room for them is cleared each time, so that it is what a link brings at a
+/// time.
+pub(super) const STEP: usize = 4 << 10;
 /// Beyond this much inflated, the ratio counts.
 const SPARED: u64 = 1 << 20;
 /// Queries and hits deflate to a third, route tables are deflated already; thirty times as much is made up.
@@ -22,12 +25,12 @@ pub(super) struct Inflater {
 }
 
 /// The sending side.
+#[derive(Default, Debug)]
 pub(super) struct Deflater {
-    state: Compress,
-    /// Something was deflated and not flushed.
-    dirty: bool,
-    /// What is to be written to the stream.
-    out: Vec<u8>,
+    /// What is to be deflated and written to the stream.
+    waiting: Vec<u8>,
+    /// The stream has begun.
+    begun: bool,
 }
 
 impl Inflater {
@@ -60,53 +63,33 @@ impl Inflater {
 }
 
 impl Deflater {
-    pub(super) fn new() -> Deflater {
-        Deflater { state: Compress::new(Compression::default(), true), dirty: false, out: Vec::new() }
-    }
-
-    /// Deflates a message; says whether it is the first since the last flush.
+    /// Takes a message; says whether it is the first since the last flush.
     pub(super) fn write(&mut self, message: &[u8]) -> bool {
-        self.run(message, FlushCompress::None);
-        !std::mem::replace(&mut self.dirty, true)
+        let first = self.waiting.is_empty();
+        self.waiting.extend_from_slice(message);
+        first
     }
 
-    /// Whether more is deflated than should wait.
+    /// Whether more waits than should.
     pub(super) fn is_full(&self) -> bool {
-        self.out.len() >= FULL
+        self.waiting.len() >= FULL
     }
 
     /// All that is to be written, so that the other side can read every message so far.
-    pub(super) fn flush(&mut self) -> Vec<u8> {
-        if std::mem::take(&mut self.dirty) {
-            self.run(&[], FlushCompress::Sync);
+    pub(super) fn flush(&mut self, packer: &mut Packer) -> Vec<u8> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let mut out = Vec::new();
+        if !waiting.is_empty() && !std::mem::replace(&mut self.begun, true) {
+            out.extend_from_slice(&ZLIB);
         }
-        std::mem::take(&mut self.out)
-    }
-
-    fn run(&mut self, mut input: &[u8], flush: FlushCompress) {
-        loop {
-            self.out.reserve(256.max(input.len() / 2));
-            let taken = self.state.total_in();
-            // Deflating into memory cannot fail.
-            let _ = self.state.compress_vec(input, &mut self.out, flush);
-            input = input.get((self.state.total_in() - taken) as usize..).unwrap_or_default();
-            // Room left over means that all came out, a flush included.
-            if input.is_empty() && self.out.len() < self.out.capacity() {
-                return;
-            }
-        }
+        packer.pack(&waiting, &mut out);
+        out
     }
 }
 
 impl std::fmt::Debug for Inflater {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Inflater").field("total_out", &self.state.total_out()).finish()
-    }
-}
-
-impl std::fmt::Debug for Deflater {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Deflater").field("total_in", &self.state.total_in()).finish()
     }
 }
 
@@ -122,13 +105,13 @@ mod tests {
 
     #[test]
     fn what_was_flushed_can_be_read_whole_however_it_is_cut() {
-        let (mut deflater, mut inflater) = (Deflater::new(), Inflater::new());
-        for size in [1, 100, 5_000, 200_000, 3] {
+        let (mut deflater, mut packer) = (Deflater::default(), Packer::default());
+        let mut inflater = Inflater::new();
+        for size in [1_usize, 100, 5_000, 200_000, 3] {
             let message: Vec<u8> = (0..size).map(|at| (at * at % 251) as u8).collect();
-            assert!(deflater.write(&message[..size / 2]));
-            assert!(!deflater.write(&message[size / 2..]));
-            let packed = deflater.flush();
-            assert_eq!(&packed[packed.len() - 4..], [0, 0, 0xff, 0xff], "a sync flush");
+            assert!(deflater.write(&message[..size.div_ceil(2)]));
+            assert!(!deflater.write(&message[size.div_ceil(2)..]));
+            let packed = deflater.flush(&mut packer);
             let cut = packed.len() / 3;
             let read = [
                 inflate(&mut inflater, &packed[..cut]).unwrap(),
@@ -136,12 +119,12 @@ mod tests {
             ];
             assert_eq!(read.concat(), message);
         }
-        assert!(deflater.flush().is_empty(), "nothing new");
+        assert!(deflater.flush(&mut packer).is_empty(), "nothing new");
     }
 
     #[test]
     fn a_bomb_is_found_before_it_takes_memory() {
-        let mut bomb = flate2::write::ZlibEncoder::new(Vec::new(), Compression::best());
+        let mut bomb = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
         std::io::Write::write_all(&mut bomb, &vec![0; 64 << 20]).unwrap();
         let bomb = bomb.finish().unwrap();
         let (mut inflater, mut input, mut made) = (Inflater::new(), &bomb[..], 0);
@@ -161,7 +144,7 @@ mod tests {
     #[test]
     fn broken_data_and_the_end_of_the_stream_are_violations() {
         assert_eq!(inflate(&mut Inflater::new(), &[0x78, 0x9c, 0xff, 0xff, 0xff]), Err(Violation::Deflated));
-        let mut whole = flate2::write::ZlibEncoder::new(Vec::new(), Compression::best());
+        let mut whole = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
         std::io::Write::write_all(&mut whole, b"abc").unwrap();
         assert_eq!(inflate(&mut Inflater::new(), &whole.finish().unwrap()), Err(Violation::Deflated));
     }

@@ -113,7 +113,7 @@ pub struct Config {
     pub role: RoleChoice,
     /// The largest TTL of queries between ultrapeers; 4. Plain servents take 7.
     pub max_ttl: u8,
-    /// Whether links are deflated where the other side wants it; yes. Towards leaves never: 300 KiB of state each.
+    /// Whether links are deflated where the other side wants it; yes. Towards leaves never: they get little.
     pub deflate: bool,
     /// Whether the handshake of 2000 is spoken with plain servents that know no other; yes, by plain servents only.
     pub old_handshake: bool,

@@ -1,6 +1,6 @@
 //! Links: who is called, what a new one begins with, what its end means, and whether they live.
 
-use super::coding::{Deflater, Inflater};
+use super::coding::Inflater;
 use super::command::Event;
 use super::config::Role;
 use super::link::{Greeting, Link, Live, Phase};
@@ -50,7 +50,7 @@ impl Servent {
         let mut live = Live::new(greeting, outgoing, now);
         live.takes_tables = theirs == Role::Ultrapeer && (role == Role::Leaf || live.greeting.tables);
         live.inflater = inflates.then(|| Box::new(Inflater::new()));
-        live.deflater = deflates.then(|| Box::new(Deflater::new()));
+        live.deflater = deflates.then(Box::default);
         link.phase = Phase::Up(Box::new(live));
         cx.emit(Event::Linked { peer, role: theirs });
         if theirs == Role::Leaf

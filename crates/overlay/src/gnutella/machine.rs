@@ -8,6 +8,7 @@ use super::guards::{Guards, SeenAs};
 use super::library::Library;
 use super::link::{Link, Live, Phase};
 use super::metrics::Metrics;
+use super::pack::Packer;
 use super::pongs::PongCache;
 use super::routing::OwnTable;
 use super::search::Searches;
@@ -65,8 +66,9 @@ pub struct Servent {
     pub(super) bootstrap: Option<Box<Bootstrap>>,
     /// What decides on the role, where that is left to us.
     pub(super) election: Option<Box<Election>>,
-    /// Deflated links that are to be flushed when the turn ends.
+    /// Deflated links that are to be flushed when the turn ends, and what deflates for all of them.
     pub(super) dirty: Vec<StreamId>,
+    pub(super) packer: Option<Packer>,
     pub(super) wake: Option<Instant>,
 }
 
@@ -115,6 +117,7 @@ impl Servent {
             bootstrap: None,
             election: None,
             dirty: Vec::new(),
+            packer: None,
             wake: None,
         };
         servent.election = (servent.config.role == RoleChoice::Elected).then(Box::default);

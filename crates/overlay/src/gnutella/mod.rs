@@ -26,6 +26,7 @@ mod library;
 mod link;
 mod machine;
 mod metrics;
+mod pack;
 mod pongs;
 mod push;
 mod query;

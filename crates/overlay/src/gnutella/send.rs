@@ -119,10 +119,13 @@ impl Servent {
 
     /// Lets what was deflated go out.
     pub(super) fn flush(&mut self, stream: StreamId, cx: &mut Cx<'_>) {
-        let Some(live) = self.live_mut(stream) else { return };
-        let Some(deflater) = &mut live.deflater else { return };
-        let bytes = deflater.flush();
-        live.flushed = cx.now();
+        let mut packer = self.packer.take().unwrap_or_default();
+        let bytes = self.live_mut(stream).and_then(|live| {
+            live.flushed = cx.now();
+            Some(live.deflater.as_mut()?.flush(&mut packer))
+        });
+        self.packer = Some(packer);
+        let Some((live, bytes)) = self.live_mut(stream).zip(bytes) else { return };
         live.queue.wrote(bytes.len());
         cx.write_bytes(stream, Bytes::from(bytes));
     }

@@ -231,7 +231,7 @@ impl Servent {
         }
     }
 
-    /// Whether what we send to it is deflated. Not towards leaves: 300 KiB of state each are not worth what they get.
+    /// Whether what we send to it is deflated. Not towards leaves: they get little, and have no need of it.
     pub(super) fn deflates_to(&self, greeting: &Greeting) -> bool {
         self.config.deflate && greeting.inflates && greeting.role != Role::Leaf
     }
