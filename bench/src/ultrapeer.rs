@@ -193,7 +193,10 @@ impl Ultrapeer {
         self.bytes(stream, hello.as_bytes());
         if deflate && !is_leaf {
             self.bytes(stream, b"GNUTELLA/0.6 200 OK\r\nContent-Encoding: deflate\r\n\r\n");
+            let before = ALLOCATOR.allocated();
             self.deflaters.insert(stream, Compress::new(Compression::default(), true));
+            // What the other side keeps is not the ultrapeer's.
+            self.before += ALLOCATOR.allocated() - before;
         } else {
             self.bytes(stream, b"GNUTELLA/0.6 200 OK\r\n\r\n");
         }
