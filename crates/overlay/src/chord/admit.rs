@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::core::{Core, Life, Received};
-use super::node::{Entry, Node};
+use super::node::Entry;
 use throng_wire::chord::{self as wire, List, Message, Mode, btw};
 
 impl Core {
@@ -24,8 +24,7 @@ impl Core {
 
     /// We are going: others stay.
     pub(crate) fn send_on(&mut self, cx: &mut Context<'_>, from: &Received) {
-        let stays =
-            self.vnodes[from.at].list.entries().iter().find(|e| e.is_usable() && e.node.id != from.from.id);
+        let stays = self.vnodes[from.at].list.entries().find(|e| e.is_usable() && e.node.id != from.from.id);
         match stays.map(|entry| entry.node.contact()) {
             Some(contact) => self.reply(cx, from, &Message::Redirect(wire::Redirect { contact })),
             None => self.refuse(cx, from),
@@ -41,9 +40,9 @@ impl Core {
         let vnode = &self.vnodes[at];
         let me = vnode.id();
         let others: Vec<wire::Contact> =
-            vnode.list.nodes().filter(|node| node.id != joiner).map(Node::contact).collect();
+            vnode.list.nodes().filter(|node| node.id != joiner).map(|node| node.contact()).collect();
         let head = vnode.list.nodes().find(|node| node.id != joiner);
-        let Some(head) = head.copied() else { return self.refuse(cx, from) };
+        let Some(head) = head else { return self.refuse(cx, from) };
         if btw(me, joiner, head.id) {
             return self.with_view(at, |core, digest, view| {
                 let total = u8::try_from(others.len()).unwrap_or(u8::MAX);

@@ -125,7 +125,7 @@ impl StableRing {
         vnode.list.replace(node.id, self.after(place, usize::from(self.most)), usize::from(self.most));
         let mut preds: Vec<Pred> = self.before(place, self.copies).map(|at| self.pred(at)).collect();
         preds.shrink_to_fit();
-        vnode.list.iter_mut().for_each(|entry| self.warm(entry, now));
+        vnode.list.update_all(|entry| self.warm(entry, now));
         vnode.predecessor = preds.first().map(|pred| {
             let mut entry = Entry::hearsay(pred.node);
             self.warm(&mut entry, now);
@@ -133,7 +133,7 @@ impl StableRing {
         });
         vnode.bound = preds.first().copied();
         vnode.predecessors = preds;
-        let frame = Frame::of(node.id, vnode.list.entries(), config);
+        let frame = Frame::of(node.id, &vnode.list, config);
         let fingers = self.fingers(&frame).into_iter().map(|node| {
             let mut entry = Entry::hearsay(node);
             self.warm(&mut entry, now);

@@ -132,7 +132,7 @@ impl Core {
             return;
         }
         let inactive = !vnode.claim.is_active();
-        let (me, listed) = (vnode.node.id, vnode.list.find(&owner).is_some());
+        let (me, listed) = (vnode.node.id, vnode.list.holds(&owner));
         if listed && inactive {
             // A joiner whose range is still its successor's.
             return;

@@ -35,7 +35,7 @@ impl Core {
     pub(crate) fn all_known(&self, at: usize) -> Vec<Node> {
         let vnode = &self.vnodes[at];
         let prdc = vnode.predecessor.as_ref().filter(|prdc| prdc.health != super::node::Health::Dead);
-        let mut names: Vec<Node> = vnode.list.nodes().chain(prdc.map(|prdc| &prdc.node)).copied().collect();
+        let mut names: Vec<Node> = vnode.list.nodes().chain(prdc.map(|prdc| prdc.node)).collect();
         names.sort_unstable();
         names.dedup();
         names

@@ -152,7 +152,7 @@ impl Core {
     /// What is known of the round trip to a node, over all tables.
     pub(crate) fn rtt(&self, node: &Node) -> Rtt {
         let known = |vnode: &Vnode| {
-            let finger = || vnode.fingers.iter().find(|entry| entry.node == *node);
+            let finger = || vnode.fingers.find(node);
             vnode.entry(node).or_else(finger).map(|entry| entry.rtt()).filter(|rtt| rtt.smoothed().is_some())
         };
         self.vnodes.iter().find_map(known).unwrap_or_default()

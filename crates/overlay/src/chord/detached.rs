@@ -11,8 +11,8 @@ impl Core {
     /// More than half of the list unreachable at once and hardly anybody heard: freeze (2.7).
     pub(crate) fn check_detached(&mut self, cx: &mut Context<'_>, at: usize) {
         let vnode = &mut self.vnodes[at];
-        let suspects = vnode.list.entries().iter().filter(|entry| entry.health != Health::Alive).count();
-        let neighbours = vnode.list.entries().iter().chain(vnode.predecessor.as_ref());
+        let suspects = vnode.list.entries().filter(|entry| entry.health != Health::Alive).count();
+        let neighbours = vnode.list.entries().chain(vnode.predecessor);
         let window = self.config.timers.heartbeat * 2;
         let heard = neighbours.filter(|entry| entry.heard.within(window, cx.now())).count();
         // As long as some neighbours answer, the others' silence is judged by what relays say.
@@ -47,7 +47,7 @@ impl Core {
             return;
         }
         let vnode = &self.vnodes[at];
-        let all = vnode.list.entries().iter().chain(vnode.predecessor.as_ref()).chain(vnode.fingers.iter());
+        let all = vnode.list.entries().chain(vnode.predecessor).chain(vnode.fingers.iter());
         let mut alive: Vec<(u64, Option<Endpoint>)> = all
             .filter(|entry| entry.heard.within(span, now) && entry.health == Health::Alive)
             .map(|entry| match self.config.id_rule {
@@ -65,7 +65,6 @@ impl Core {
         let lost: Vec<Node> = vnode
             .list
             .entries()
-            .iter()
             .filter(|entry| entry.health != Health::Alive)
             .map(|entry| entry.node)
             .collect();

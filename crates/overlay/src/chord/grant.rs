@@ -128,7 +128,7 @@ impl Core {
             // We own a range already, perhaps part of this one given on; what is said is old.
             return self.reply(cx, from, &ack);
         }
-        if vnode.list.find(&from.from).is_none() && !self.small_knows(at, &from.from) {
+        if !vnode.list.holds(&from.from) && !self.small_knows(at, &from.from) {
             // Others have come between us: it shall have its range back, and give it to the nearest.
             self.blame(Violation::NotYours);
             return self.refuse(cx, from);

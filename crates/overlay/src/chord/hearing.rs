@@ -24,11 +24,7 @@ impl Core {
         }
         self.detector.revive(&node);
         for vnode in &mut self.vnodes {
-            let mut known = false;
-            if let Some(entry) = vnode.list.find_mut(&node) {
-                entry.on_heard(from.sample, now);
-                known = true;
-            }
+            let known = vnode.list.update(&node, |entry| entry.on_heard(from.sample, now));
             if let Some(entry) = vnode.predecessor.as_mut().filter(|entry| entry.node == node) {
                 entry.on_heard(from.sample, now);
             }
@@ -41,8 +37,8 @@ impl Core {
 
     fn knows_later(&self, node: &Node) -> bool {
         self.vnodes.iter().any(|vnode| {
-            let prdc = vnode.predecessor.as_ref().map(|entry| &entry.node);
-            vnode.list.nodes().chain(prdc).any(|known| node.is_before(known))
+            let prdc = vnode.predecessor.map(|entry| entry.node);
+            vnode.list.nodes().chain(prdc).any(|known| node.is_before(&known))
         })
     }
 
@@ -51,8 +47,8 @@ impl Core {
         let mut old: Vec<Node> = Vec::new();
         for vnode in &self.vnodes {
             let prdc = vnode.predecessor.as_ref().filter(|entry| entry.health != Health::Dead);
-            let known = vnode.list.nodes().chain(prdc.map(|entry| &entry.node));
-            let bound = vnode.bound.as_ref().map(|bound| &bound.node);
+            let known = vnode.list.nodes().chain(prdc.map(|entry| entry.node));
+            let bound = vnode.bound.map(|bound| bound.node);
             old.extend(known.chain(bound).filter(|known| known.is_before(node)));
         }
         old.dedup();
@@ -155,7 +151,7 @@ impl Core {
             return;
         }
         let fresh = self.config.timers.heartbeat;
-        let entries = self.vnodes[at].list.entries().iter();
+        let entries = self.vnodes[at].list.entries();
         let silent: Vec<Node> =
             entries.filter(|entry| !entry.heard.within(fresh, now)).map(|entry| entry.node).collect();
         for node in silent {
@@ -193,7 +189,7 @@ impl Core {
     pub(crate) fn insert(&mut self, cx: &mut Context<'_>, at: usize, node: &Node) -> bool {
         let vnode = &mut self.vnodes[at];
         let me = vnode.id();
-        if vnode.mode != Mode::Ring || vnode.list.find(node).is_some() || !vnode.list.spans(me, node.id) {
+        if vnode.mode != Mode::Ring || vnode.list.holds(node) || !vnode.list.spans(me, node.id) {
             return false;
         }
         let head = vnode.head().map(|head| head.node);
@@ -201,9 +197,7 @@ impl Core {
         if !vnode.list.merge(me, [*node], most) {
             return false;
         }
-        if let Some(entry) = vnode.list.find_mut(node) {
-            entry.on_heard(None, cx.now());
-        }
+        vnode.list.update(node, |entry| entry.on_heard(None, cx.now()));
         vnode.known = 0;
         self.notices.push_back(Notice::ListChanged { at });
         if head.is_some_and(|head| btw(me, node.id, head.id)) {

@@ -100,7 +100,7 @@ impl Core {
         let vnode = &self.vnodes[at];
         let own =
             self.vnodes.iter().filter(|other| other.is_member() && other.mode != Mode::Solo).map(|o| o.node);
-        let known = vnode.list.nodes().chain(vnode.fingers.iter().map(|entry| &entry.node)).copied();
+        let known = vnode.list.nodes().chain(vnode.fingers.iter().map(|entry| entry.node));
         let prdc = vnode.predecessor.filter(|prdc| prdc.health != Health::Dead).map(|prdc| prdc.node);
         let told = self.bootstrap.iter().filter_map(|endpoint| Node::new(rule, *endpoint, 0, 0));
         let passive = self.passive.contacts.iter().map(|contact| contact.node);

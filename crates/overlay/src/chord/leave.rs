@@ -88,7 +88,7 @@ impl Core {
         let vnode = &self.vnodes[at];
         let (claim, head) = (vnode.claim, vnode.head().map(|head| head.node));
         let prdc = vnode.predecessor.as_ref().map(|prdc| prdc.node);
-        let contacts: Vec<wire::Contact> = vnode.list.nodes().map(Node::contact).collect();
+        let contacts: Vec<wire::Contact> = vnode.list.nodes().map(|node| node.contact()).collect();
         let list = List::fitting(&contacts, 800).unwrap_or_default();
         let message = Message::Leave(wire::Leave { prdc: prdc.map(|prdc| prdc.contact()), claim, list });
         let mut told: Vec<Node> = head.into_iter().chain(prdc).collect();

@@ -125,9 +125,7 @@ impl Core {
         match mending.best {
             Some((best, listed)) => {
                 self.adopt(cx, at, (&best, &listed));
-                if let Some(entry) = self.vnodes[at].list.find_mut(&best) {
-                    entry.on_heard(None, cx.now());
-                }
+                self.vnodes[at].list.update(&best, |entry| entry.on_heard(None, cx.now()));
                 if self.vnodes[at].list.is_empty() {
                     return self.isolate(cx, at);
                 }

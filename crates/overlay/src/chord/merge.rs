@@ -86,7 +86,7 @@ impl Core {
         if owner.id == vnode.node.id {
             return;
         }
-        if vnode.list.find(&owner).is_some() {
+        if vnode.list.holds(&owner) {
             // Our own ring, and a range that is not ours yet.
             return self.stabilise_now(cx, at);
         }
@@ -103,7 +103,7 @@ impl Core {
     ) {
         let at = from.at;
         let vnode = &self.vnodes[at];
-        if vnode.mode != Mode::Ring || view.mode != Mode::Ring || vnode.list.find(&from.from).is_some() {
+        if vnode.mode != Mode::Ring || view.mode != Mode::Ring || vnode.list.holds(&from.from) {
             return;
         }
         let rule = self.config.id_rule;
@@ -113,7 +113,7 @@ impl Core {
         let prdc = vnode_prdc(self, at);
         self.insert(cx, at, &from.from);
         self.meet_all(cx, at, &listed);
-        let contacts: Vec<wire::Contact> = self.vnodes[at].list.nodes().map(Node::contact).collect();
+        let contacts: Vec<wire::Contact> = self.vnodes[at].list.nodes().map(|node| node.contact()).collect();
         let list = List::fitting(&contacts, 1_000).unwrap_or_default();
         let message = Message::Meet(wire::Meet { epoch, prdc: prdc.map(|prdc| prdc.contact()), list });
         self.ask(cx, (at, from.from), Call::Meet(epoch), &message);
@@ -129,7 +129,7 @@ impl Core {
     /// hash(two smallest ids seen, the current ten minutes): neighbours that meet the same ring name it alike.
     fn merge_epoch(&self, at: usize, listed: &[Node], now: Instant) -> u64 {
         let vnode = &self.vnodes[at];
-        let all = vnode.list.nodes().chain(listed).map(|node| node.id).chain([vnode.id()]);
+        let all = vnode.list.nodes().chain(listed.iter().copied()).map(|node| node.id).chain([vnode.id()]);
         let mut ids: Vec<RingId> = all.collect();
         ids.sort_unstable();
         let mut hasher = siphasher::sip::SipHasher13::new();
@@ -190,7 +190,7 @@ impl Core {
         let vnode = &self.vnodes[at];
         let mut choice: Vec<Node> = vnode.fingers.iter().map(|entry| entry.node).collect();
         if choice.is_empty() {
-            choice = vnode.list.nodes().skip(1).copied().collect();
+            choice = vnode.list.nodes().skip(1).collect();
         }
         while choice.len() > count {
             let drop = cx.rng().below(choice.len() as u32) as usize;
@@ -204,8 +204,7 @@ impl Core {
         let now = cx.now();
         let vnode = &self.vnodes[at];
         let me = vnode.id();
-        let fits =
-            |node: &&Node| node.id != me && vnode.list.spans(me, node.id) && vnode.list.find(node).is_none();
+        let fits = |node: &&Node| node.id != me && vnode.list.spans(me, node.id) && !vnode.list.holds(node);
         let fitting: Vec<Node> = listed
             .iter()
             .filter(fits)
@@ -233,7 +232,7 @@ impl Core {
             return self.refuse(cx, from);
         }
         let prdc = vnode_prdc(self, at).map(|prdc| prdc.contact());
-        let contacts: Vec<wire::Contact> = self.vnodes[at].list.nodes().map(Node::contact).collect();
+        let contacts: Vec<wire::Contact> = self.vnodes[at].list.nodes().map(|node| node.contact()).collect();
         let list = List::fitting(&contacts, 1_000).unwrap_or_default();
         self.reply(cx, from, &Message::MeetAck(wire::MeetAck { epoch: meet.epoch, prdc, list }));
         if !self.may_merge(cx.now()) {

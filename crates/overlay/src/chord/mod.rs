@@ -36,6 +36,7 @@ mod node;
 mod notice;
 mod outside;
 mod ownership;
+mod packed;
 mod passive;
 mod places;
 mod proof;

@@ -100,7 +100,7 @@ pub struct Entry {
     pub health: Health,
     /// Alive, but only others reach it.
     pub relay_only: bool,
-    rtt: Rtt,
+    pub(super) rtt: Rtt,
 }
 
 impl Entry {
@@ -153,6 +153,17 @@ pub struct Rtt {
 const MOST_DOUBLED: u8 = 5;
 
 impl Rtt {
+    /// As bytes that need no alignment.
+    pub(crate) fn to_bytes(self) -> [u8; 5] {
+        let ([a, b], [c, d]) = (self.smoothed.to_ne_bytes(), self.deviation.to_ne_bytes());
+        [a, b, c, d, self.doubled]
+    }
+
+    /// What [`Rtt::to_bytes`] was made of.
+    pub(crate) fn from_bytes([a, b, c, d, doubled]: [u8; 5]) -> Rtt {
+        Rtt { smoothed: u16::from_ne_bytes([a, b]), deviation: u16::from_ne_bytes([c, d]), doubled }
+    }
+
     /// Takes in a measurement.
     pub fn sample(&mut self, sample: Duration) {
         let sample = u16::try_from(sample.as_micros() / 100).unwrap_or(u16::MAX).max(1);

@@ -98,7 +98,7 @@ impl Core {
         let most = usize::from(self.config.replicas).max(1);
         let vnode = &mut self.vnodes[at];
         let me = vnode.id();
-        let mut entry = vnode.list.find(&node).copied().unwrap_or_else(|| Entry::hearsay(node));
+        let mut entry = vnode.list.find(&node).unwrap_or_else(|| Entry::hearsay(node));
         entry.on_heard(None, cx.now());
         vnode.predecessor = Some(entry);
         vnode.notifiers.retain(|waiting| btw(node.id, waiting.id, me));
@@ -190,11 +190,10 @@ impl Core {
         let watched: Vec<Node> = vnode
             .list
             .entries()
-            .iter()
             .enumerate()
             .filter(|(index, entry)| *index == 0 || entry.health == Health::Suspect || detached)
             .map(|(_, entry)| entry)
-            .chain(vnode.predecessor.as_ref().filter(|prdc| prdc.health != Health::Dead))
+            .chain(vnode.predecessor.filter(|prdc| prdc.health != Health::Dead))
             .filter(|entry| !entry.heard.within(fresh, now) && !entry.relay_only)
             .map(|entry| entry.node)
             .collect();
@@ -224,7 +223,7 @@ impl Core {
     /// Neighbours that only others reach: ask one of them again whether it lives.
     fn recheck_relayed(&mut self, cx: &mut Context<'_>, at: usize) {
         let vnode = &self.vnodes[at];
-        let relayed = vnode.list.head().into_iter().chain(vnode.predecessor.as_ref());
+        let relayed = vnode.list.head().into_iter().chain(vnode.predecessor);
         let relayed: Vec<Node> = relayed
             .filter(|entry| entry.relay_only && entry.health != Health::Dead)
             .map(|entry| entry.node)

@@ -24,7 +24,7 @@ impl Core {
             me: vnode.node,
             mode: vnode.mode,
             mode_epoch: vnode.mode_epoch,
-            list: vnode.list.nodes().copied().collect(),
+            list: vnode.list.nodes().collect(),
             most: vnode.most,
             prdc: vnode.predecessor.as_ref().map(|prdc| prdc.node),
             prdc_dead: vnode.predecessor.as_ref().is_some_and(|prdc| prdc.health == Health::Dead),
@@ -60,8 +60,8 @@ impl Core {
         NodeStatus {
             me: vnode.node,
             mode: vnode.mode,
-            successors: vnode.list.entries().iter().map(neighbour).collect(),
-            predecessor: vnode.predecessor.as_ref().map(neighbour),
+            successors: vnode.list.entries().map(neighbour).collect(),
+            predecessor: vnode.predecessor.map(neighbour),
             fingers: vnode.fingers.iter().map(neighbour).collect(),
             finger_table: finger_table(vnode),
             claim: vnode.claim,
@@ -73,7 +73,7 @@ impl Core {
     pub(crate) fn acquaintances(&self) -> Vec<Node> {
         let mut all: Vec<Node> = Vec::new();
         for vnode in &self.vnodes {
-            all.extend(vnode.list.nodes().chain(vnode.fingers.iter().map(|entry| &entry.node)));
+            all.extend(vnode.list.nodes().chain(vnode.fingers.iter().map(|entry| entry.node)));
             all.extend(vnode.predecessor.as_ref().map(|prdc| prdc.node));
         }
         all.extend(self.passive.contacts.iter().map(|contact| contact.node));
@@ -90,7 +90,7 @@ fn finger_table(vnode: &Vnode) -> Vec<FingerRow> {
     if vnode.list.is_empty() && prdc.is_none() {
         return rows;
     }
-    for (number, node) in (1u8..).zip(vnode.fingers.lecture(vnode.node.id, vnode.list.entries())) {
+    for (number, node) in (1u8..).zip(vnode.fingers.lecture(vnode.node.id, &vnode.list)) {
         let start = vnode.node.id.add_pow(u32::from(number) - 1);
         // Beyond the last we look forward to there is only our predecessor, and then ourselves.
         let beyond = prdc.filter(|prdc| own(start, prdc.id, vnode.node.id)).unwrap_or(vnode.node);
@@ -103,7 +103,7 @@ fn finger_table(vnode: &Vnode) -> Vec<FingerRow> {
     rows
 }
 
-fn neighbour(entry: &Entry) -> NeighbourStatus {
+fn neighbour(entry: Entry) -> NeighbourStatus {
     NeighbourStatus { node: entry.node, health: entry.health, rtt: entry.rtt() }
 }
 

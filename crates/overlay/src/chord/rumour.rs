@@ -40,7 +40,7 @@ impl Core {
     /// Somebody in our list says who has died.
     pub(crate) fn on_rumour(&mut self, cx: &mut Context<'_>, from: &Received, events: &Events<'_>) {
         let at = from.at;
-        let trusted = self.vnodes.get(at).is_some_and(|vnode| vnode.list.find(&from.from).is_some());
+        let trusted = self.vnodes.get(at).is_some_and(|vnode| vnode.list.holds(&from.from));
         if !from.proved || !trusted {
             return;
         }

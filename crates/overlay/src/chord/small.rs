@@ -158,7 +158,7 @@ impl Core {
     pub(crate) fn small_relays(&self, at: usize, but: &Node) -> Vec<Node> {
         let Some(small) = self.small_ref(at) else { return Vec::new() };
         let vnode = &self.vnodes[at];
-        let fit = |node: &Node| node.endpoint != but.endpoint && vnode.list.find(node).is_none();
+        let fit = |node: &Node| node.endpoint != but.endpoint && !vnode.list.holds(node);
         small.live().filter(fit).collect()
     }
 
@@ -210,7 +210,7 @@ impl Core {
         if let Some(prdc) = nearest.first()
             && vnode.predecessor.as_ref().is_none_or(|entry| entry.node != *prdc)
         {
-            let known = vnode.list.find(prdc).copied();
+            let known = vnode.list.find(prdc);
             vnode.predecessor = Some(known.unwrap_or_else(|| Entry::hearsay(*prdc)));
         }
         changed

@@ -42,8 +42,10 @@ impl Core {
         let len = vnode.list.len();
         if len > 1 {
             vnode.next_ping = if usize::from(vnode.next_ping) + 1 < len { vnode.next_ping + 1 } else { 1 };
-            let node = vnode.list.entries()[usize::from(vnode.next_ping)].node;
-            self.probe(cx, at, &node);
+            let next = vnode.list.get(usize::from(vnode.next_ping)).map(|entry| entry.node);
+            if let Some(node) = next {
+                self.probe(cx, at, &node);
+            }
         }
     }
 
@@ -66,7 +68,7 @@ impl Core {
         vnode.wraps = false;
         vnode.known = 0;
         let me = vnode.id();
-        let listed: Vec<Node> = vnode.list.nodes().copied().collect();
+        let listed: Vec<Node> = vnode.list.nodes().collect();
         for node in small.iter().flat_map(Small::live).filter(|node| !listed.contains(node)) {
             vnode.fingers.seed(me, &node);
         }

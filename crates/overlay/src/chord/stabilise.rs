@@ -29,7 +29,7 @@ impl Core {
             vnode.again = true;
             return;
         }
-        let Some(head) = vnode.head().copied() else { return self.mend(cx, at) };
+        let Some(head) = vnode.head() else { return self.mend(cx, at) };
         let known = vnode.known;
         let asked = if head.relay_only {
             self.ask_by_proxy(cx, at, &head.node, known)
@@ -59,7 +59,7 @@ impl Core {
             return;
         }
         vnode.next_ping = if usize::from(vnode.next_ping) + 1 < len { vnode.next_ping + 1 } else { 1 };
-        let entry = vnode.list.entries()[usize::from(vnode.next_ping)];
+        let Some(entry) = vnode.list.get(usize::from(vnode.next_ping)) else { return };
         if !entry.heard.within(self.config.timers.heartbeat, cx.now()) {
             self.probe(cx, at, &entry.node);
         }
@@ -242,7 +242,6 @@ impl Core {
         let contested: Vec<Node> = self.vnodes[at]
             .list
             .entries()
-            .iter()
             .filter(|entry| entry.node != *head && !listed.contains(&entry.node))
             .filter(|entry| !entry.heard.within(recently, cx.now()))
             .map(|entry| entry.node)
@@ -279,9 +278,7 @@ impl Core {
         let rule = self.config.id_rule;
         let listed: Vec<Node> = view.list.iter().filter_map(|contact| Node::of(rule, &contact)).collect();
         self.adopt(cx, at, (&cand, &listed));
-        if let Some(entry) = self.vnodes[at].list.find_mut(&cand) {
-            entry.on_heard(None, cx.now());
-        }
+        self.vnodes[at].list.update(&cand, |entry| entry.on_heard(None, cx.now()));
         self.hear_claim(cx, &cand, view.claim);
         self.send_notify(cx, at, &cand);
         let further = view.prdc.and_then(|prdc| Node::of(rule, &prdc));

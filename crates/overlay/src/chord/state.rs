@@ -39,7 +39,7 @@ impl Core {
     /// Builds the view of a virtual node and its digest.
     pub(crate) fn with_view(&mut self, at: usize, act: impl FnOnce(&mut Core, u64, &wire::View<'_>)) {
         let vnode = &self.vnodes[at];
-        let contacts: Vec<wire::Contact> = vnode.list.nodes().map(Node::contact).collect();
+        let contacts: Vec<wire::Contact> = vnode.list.nodes().map(|node| node.contact()).collect();
         let plist: Vec<wire::Neighbour> = vnode.predecessors.iter().map(Pred::neighbour).collect();
         let list = List::fitting(&contacts, LIST_BYTES).unwrap_or_default();
         let view = wire::View {

@@ -55,10 +55,10 @@ impl Core {
         let mut matters = false;
         for vnode in &mut self.vnodes {
             vnode.fingers.silent(&node);
-            let prdc =
-                vnode.predecessor.as_mut().filter(|prdc| prdc.node == node && prdc.health != Health::Dead);
-            for entry in vnode.list.find_mut(&node).into_iter().chain(prdc) {
-                entry.on_silent();
+            matters |= vnode.list.update(&node, Entry::on_silent);
+            let prdc = vnode.predecessor.as_mut();
+            if let Some(prdc) = prdc.filter(|prdc| prdc.node == node && prdc.health != Health::Dead) {
+                prdc.on_silent();
                 matters = true;
             }
             matters |= vnode.bound.as_ref().is_some_and(|bound| bound.node == node);
@@ -78,10 +78,10 @@ impl Core {
         let (fresh, now) = (self.config.timers.heartbeat / 2, cx.now());
         for at in 0..self.vnodes.len() {
             let vnode = &self.vnodes[at];
-            let is = |entry: &Entry| entry.node == *silent;
+            let is = |entry: Entry| entry.node == *silent;
             let head = vnode.head().is_some_and(is);
-            let prdc = vnode.predecessor.as_ref().is_some_and(is);
-            let after = vnode.list.entries().iter().skip(1).take(BEYOND).filter(|_| head);
+            let prdc = vnode.predecessor.is_some_and(is);
+            let after = vnode.list.entries().skip(1).take(BEYOND).filter(|_| head);
             let after = after.filter(|entry| !entry.heard.within(fresh, now)).map(|entry| entry.node);
             let before = vnode.predecessors.iter().take(BEYOND + 1).filter(|_| prdc).map(|pred| pred.node);
             let beyond: Vec<Node> = after.chain(before).filter(|node| node != silent).collect();
@@ -138,8 +138,8 @@ impl Core {
     /// network in different /16 as far as there are such.
     pub(crate) fn relays(&self, cx: &mut Context<'_>, at: usize, but: &Node, count: usize) -> Vec<Node> {
         let vnode = &self.vnodes[at];
-        let listed = vnode.list.entries().iter().chain(vnode.predecessor.as_ref());
-        let usable = |entry: &&Entry| {
+        let listed = vnode.list.entries().chain(vnode.predecessor);
+        let usable = |entry: &Entry| {
             entry.is_usable()
                 && entry.node.endpoint != but.endpoint
                 && Some(entry.node.endpoint) != self.endpoint
@@ -169,10 +169,10 @@ impl Core {
     /// It lives, but we cannot reach it: it keeps its place and is read through others.
     pub(crate) fn only_relayed(&mut self, node: &Node) {
         for vnode in &mut self.vnodes {
-            let prdc = vnode.predecessor.as_mut().filter(|prdc| prdc.node == *node);
-            for entry in vnode.list.find_mut(node).into_iter().chain(prdc) {
-                entry.relay_only = true;
-                entry.health = Health::Alive;
+            let relayed = |entry: &mut Entry| (entry.relay_only, entry.health) = (true, Health::Alive);
+            vnode.list.update(node, relayed);
+            if let Some(prdc) = vnode.predecessor.as_mut().filter(|prdc| prdc.node == *node) {
+                relayed(prdc);
             }
         }
         self.predecessor_lives(node);

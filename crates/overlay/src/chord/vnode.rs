@@ -231,7 +231,7 @@ impl Vnode {
     }
 
     /// Its first successor.
-    pub(crate) fn head(&self) -> Option<&Entry> {
+    pub(crate) fn head(&self) -> Option<Entry> {
         self.list.head()
     }
 
@@ -255,8 +255,8 @@ impl Vnode {
     }
 
     /// Everything known of a node: list and predecessor; fingers are their own matter.
-    pub(crate) fn entry(&self, node: &Node) -> Option<&Entry> {
-        self.list.find(node).or(self.predecessor.as_ref().filter(|entry| entry.node == *node))
+    pub(crate) fn entry(&self, node: &Node) -> Option<Entry> {
+        self.list.find(node).or(self.predecessor.filter(|entry| entry.node == *node))
     }
 
     /// A predecessor is dead: what it owned goes to the one after it (O4), whether that tells us of it or is dead as well.

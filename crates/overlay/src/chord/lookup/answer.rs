@@ -55,7 +55,7 @@ impl Reply {
     fn of(core: &Core, at: usize) -> Option<Reply> {
         let vnode = core.vnodes.get(at)?;
         let replicas = replicas(vnode, usize::from(core.config.replicas));
-        let list = vnode.list.nodes().take(SPACED - 1).map(Node::contact).collect();
+        let list = vnode.list.nodes().take(SPACED - 1).map(|node| node.contact()).collect();
         Some(Reply {
             owner: Neighbour { contact: vnode.node.contact(), claim: vnode.claim },
             prdc: vnode.predecessor.as_ref().map(|entry| entry.node.contact()),
@@ -211,7 +211,7 @@ pub(crate) fn replicas(vnode: &Vnode, copies: usize) -> Vec<Node> {
     for node in vnode.list.nodes() {
         let shares = |other: &Node| shares_network(other.endpoint, node.endpoint);
         if chosen.len() + 1 < copies && !shares(&vnode.node) && !chosen.iter().any(shares) {
-            chosen.push(*node);
+            chosen.push(node);
         }
     }
     chosen

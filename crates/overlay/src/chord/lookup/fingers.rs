@@ -6,7 +6,9 @@
 //! share. A slot without a node in its interval stays empty: the finger above it serves.
 
 use super::super::config::Config;
+use super::super::list::SuccessorList;
 use super::super::node::{Entry, Health, Node, Stamp};
+use super::super::packed::Packed;
 use super::config::FingerConfig;
 use super::prefix::{Prefix, apart};
 use super::slot::{Base, Slot};
@@ -29,7 +31,7 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// The frame of a node with this successor list.
-    pub(crate) fn of(me: RingId, list: &[Entry], config: &Config) -> Frame {
+    pub(crate) fn of(me: RingId, list: &SuccessorList, config: &Config) -> Frame {
         let reach = list.last().map_or(RingId::MIN, |last| dist(me, last.node.id));
         Frame { me, reach, base: Base::of(config.base), config: config.fingers }
     }
@@ -72,7 +74,23 @@ pub(crate) struct Finger {
     unsure: bool,
 }
 
+/// What a table knows of a finger besides its entry, as bytes: when it was asked, and [`PRIMARY`] and [`UNSURE`].
+type Marks = [u8; 5];
+const PRIMARY: u8 = 1;
+const UNSURE: u8 = 2;
+
 impl Finger {
+    fn unpacked((entry, [a, b, c, d, flags]): (Entry, Marks)) -> Finger {
+        let (primary, unsure) = (flags & PRIMARY != 0, flags & UNSURE != 0);
+        Finger { entry, asked: Stamp::from_bytes([a, b, c, d]), primary, unsure }
+    }
+
+    fn marks(&self) -> Marks {
+        let [a, b, c, d] = self.asked.to_bytes();
+        let flags = u8::from(self.primary) * PRIMARY | u8::from(self.unsure) * UNSURE;
+        [a, b, c, d, flags]
+    }
+
     fn silence(&self, now: Instant) -> Duration {
         let age = |stamp: Stamp| stamp.age(now).unwrap_or(Duration::MAX);
         age(self.entry.heard).min(age(self.asked))
@@ -84,7 +102,7 @@ impl Finger {
 pub(crate) struct Fingers {
     frame: Frame,
     /// By distance from the node.
-    entries: Vec<Finger>,
+    entries: Packed<Marks>,
     /// The slot refreshed last; slots are refreshed from the farthest to the nearest, then again.
     cursor: Option<Slot>,
     /// Every slot has been looked up once.
@@ -103,8 +121,10 @@ impl Fingers {
             return;
         }
         self.frame = frame;
-        self.entries.retain(|finger| dist(frame.me, finger.entry.node.id) > frame.reach);
-        self.entries.sort_unstable_by_key(|finger| dist(frame.me, finger.entry.node.id));
+        self.entries.edit(|fingers| {
+            fingers.retain(|(entry, _)| dist(frame.me, entry.node.id) > frame.reach);
+            fingers.sort_unstable_by_key(|(entry, _)| dist(frame.me, entry.node.id));
+        });
         let mut slot = frame.first_slot();
         while let Some(now) = slot {
             self.settle(now);
@@ -113,24 +133,36 @@ impl Fingers {
     }
 
     /// All entries by distance.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().map(|finger| &finger.entry)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Entry> {
+        self.entries.iter().map(|(entry, _)| entry)
     }
 
     /// All entries by distance, stand-ins among them.
     #[cfg(test)]
-    pub(crate) fn entries(&self) -> &[Finger] {
-        &self.entries
+    pub(crate) fn entries(&self) -> Vec<Finger> {
+        self.fingers().collect()
+    }
+
+    fn fingers(&self) -> impl DoubleEndedIterator<Item = Finger> + ExactSizeIterator + Clone {
+        self.entries.iter().map(Finger::unpacked)
+    }
+
+    fn get(&self, at: usize) -> Finger {
+        Finger::unpacked(self.entries.get(at))
+    }
+
+    fn set(&mut self, at: usize, finger: &Finger) {
+        self.entries.set(at, &finger.entry, finger.marks());
     }
 
     /// The fingers by distance, without stand-ins.
-    pub(crate) fn primaries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
-        self.entries.iter().filter(|finger| finger.primary).map(|finger| &finger.entry)
+    pub(crate) fn primaries(&self) -> impl DoubleEndedIterator<Item = Entry> {
+        self.fingers().filter(|finger| finger.primary).map(|finger| finger.entry)
     }
 
     /// The entry of exactly this node.
-    pub(crate) fn find(&self, node: &Node) -> Option<&Entry> {
-        self.entries.iter().map(|finger| &finger.entry).find(|entry| entry.node == *node)
+    pub(crate) fn find(&self, node: &Node) -> Option<Entry> {
+        self.entries.position(node).map(|at| self.entries.get(at).0)
     }
 
     /// The closest entry strictly before `key` that `admit` lets through.
@@ -139,7 +171,7 @@ impl Fingers {
         me: RingId,
         key: RingId,
         admit: impl Fn(&Entry) -> bool,
-    ) -> Option<&Entry> {
+    ) -> Option<Entry> {
         self.closest_warm_before((me, key), admit, |_| true)
     }
 
@@ -150,17 +182,17 @@ impl Fingers {
         (me, key): (RingId, RingId),
         admit: impl Fn(&Entry) -> bool,
         warm: impl Fn(&Entry) -> bool,
-    ) -> Option<&Entry> {
+    ) -> Option<Entry> {
         // The whole ring but `me` lies before `me`.
         let span = dist(me, key);
         let end = match span {
             RingId::MIN => self.entries.len(),
-            _ => self.entries.partition_point(|finger| dist(me, finger.entry.node.id) < span),
+            _ => self.entries.partition_point(|id| dist(me, id) < span),
         };
-        let before = || self.entries[..end].iter().rev().filter(|finger| admit(&finger.entry));
-        let warm = |finger: &&Finger| finger.primary || warm(&finger.entry);
+        let before = || self.fingers().take(end).rev().filter(|finger| admit(&finger.entry));
+        let warm = |finger: &Finger| finger.primary || warm(&finger.entry);
         let finger = before().find(warm).or_else(|| before().next());
-        finger.map(|finger| &finger.entry)
+        finger.map(|finger| finger.entry)
     }
 
     /// A node proved its address by answering, `sample` after it was asked, or by a token; it enters the table if
@@ -169,31 +201,31 @@ impl Fingers {
         self.frame.me = me;
         let Some(slot) = self.frame.slot_of(node.id) else { return };
         let at = self.position(node.id);
-        let known = self.entries.get(at).is_some_and(|finger| finger.entry.node.id == node.id);
+        let known = at < self.entries.len() && self.entries.id(at) == node.id;
         if !known {
             if !self.has_room(node) {
                 return;
             }
-            self.reserve();
-            let entry = Entry::hearsay(*node);
-            self.entries.insert(at, Finger { entry, asked: Stamp::NEVER, primary: false, unsure: false });
+            self.entries.edit(|fingers| fingers.insert(at, (Entry::hearsay(*node), Marks::default())));
         }
-        let finger = &mut self.entries[at];
-        if node.is_before(&finger.entry.node) {
+        let before = self.get(at).entry.node;
+        if node.is_before(&before) {
             return;
         }
-        if finger.entry.node != *node {
-            finger.entry = Entry::hearsay(*node);
+        if before != *node {
+            self.entries.edit(|fingers| fingers[at].0 = Entry::hearsay(*node));
         }
+        let mut finger = self.get(at);
         finger.entry.on_heard(sample, now);
         finger.unsure = false;
+        self.set(at, &finger);
         self.settle(slot);
     }
 
     /// A node known from others only: pinged, and taken in once it answers.
     pub(crate) fn seed(&mut self, me: RingId, node: &Node) {
         self.frame.me = me;
-        let fits = self.frame.slot_of(node.id).is_some() && self.find(node).is_none();
+        let fits = self.frame.slot_of(node.id).is_some() && self.entries.position(node).is_none();
         if fits && self.guesses.len() < MOST_GUESSES && !self.guesses.contains(node) {
             self.guesses.push(*node);
         }
@@ -201,8 +233,10 @@ impl Fingers {
 
     /// A node left several sends unanswered: a stand-in takes its slot.
     pub(crate) fn silent(&mut self, node: &Node) {
-        if let Some(finger) = self.entries.iter_mut().find(|finger| finger.entry.node == *node) {
+        if let Some(at) = self.entries.position(node) {
+            let mut finger = self.get(at);
             finger.entry.on_silent();
+            self.set(at, &finger);
             self.replace(node.id);
         }
     }
@@ -210,8 +244,8 @@ impl Fingers {
     /// A node was confirmed dead, or is none of the ring: a stand-in takes its slot.
     pub(crate) fn dropped(&mut self, node: &Node) {
         self.guesses.retain(|guess| guess != node);
-        if let Some(at) = self.entries.iter().position(|finger| finger.entry.node == *node) {
-            self.entries.remove(at);
+        if let Some(at) = self.entries.position(node) {
+            self.entries.edit(|fingers| fingers.remove(at));
             self.replace(node.id);
         }
     }
@@ -246,19 +280,20 @@ impl Fingers {
             }
             return Some(guess);
         }
-        let urgent = |finger: &&mut Finger| finger.unsure || (finger.primary && finger.silence(now) >= every);
-        let fingers = self.entries.iter_mut().filter(urgent);
-        let finger = fingers.max_by_key(|finger| (finger.unsure, finger.silence(now)))?;
+        let urgent = |finger: &Finger| finger.unsure || (finger.primary && finger.silence(now) >= every);
+        let fingers = self.fingers().enumerate().filter(|(_, finger)| urgent(finger));
+        let (at, mut finger) = fingers.max_by_key(|(_, finger)| (finger.unsure, finger.silence(now)))?;
         (finger.asked, finger.unsure) = (Stamp::at(now), false);
+        self.set(at, &finger);
         Some(finger.entry.node)
     }
 
     /// When [`Fingers::next_to_warm`] has somebody.
     pub(crate) fn warm_at(&self, every: Duration, now: Instant) -> Option<Instant> {
-        if !self.guesses.is_empty() || self.entries.iter().any(|finger| finger.unsure) {
+        if !self.guesses.is_empty() || self.fingers().any(|finger| finger.unsure) {
             return Some(now);
         }
-        let fingers = self.entries.iter().filter(|finger| finger.primary);
+        let fingers = self.fingers().filter(|finger| finger.primary);
         let longest = fingers.map(|finger| finger.silence(now)).max()?;
         Some(now + every.saturating_sub(longest))
     }
@@ -270,16 +305,15 @@ impl Fingers {
         nodes: impl IntoIterator<Item = Node> + 'a,
     ) -> impl Iterator<Item = Node> + 'a {
         let (frame, slot) = (&self.frame, self.frame.slot_of(node.id));
-        nodes
-            .into_iter()
-            .take(usize::from(frame.config.candidates.saturating_sub(1)))
-            .filter(move |node| slot.is_some() && frame.slot_of(node.id) == slot && self.find(node).is_none())
+        nodes.into_iter().take(usize::from(frame.config.candidates.saturating_sub(1))).filter(move |node| {
+            slot.is_some() && frame.slot_of(node.id) == slot && self.entries.position(node).is_none()
+        })
     }
 
     /// The table of the lecture: finger i, 1 to 160, is the first node known that succeeds us by at least 2^(i-1);
     /// `None` where that is ourselves. `list` is the successor list.
-    pub(crate) fn lecture(&self, me: RingId, list: &[Entry]) -> Vec<Option<Node>> {
-        let known = list.iter().chain(self.entries.iter().map(|finger| &finger.entry));
+    pub(crate) fn lecture(&self, me: RingId, list: &SuccessorList) -> Vec<Option<Node>> {
+        let known = list.entries().chain(self.iter());
         let nodes: Vec<Node> =
             known.filter(|entry| entry.health == Health::Alive).map(|entry| entry.node).collect();
         let mut table = Vec::with_capacity(160);
@@ -296,50 +330,55 @@ impl Fingers {
     /// Takes in a table computed from a stable ring: one entry a slot, by distance.
     pub(crate) fn fill(&mut self, frame: Frame, fingers: impl Iterator<Item = Entry>) {
         let finger = |entry| Finger { entry, asked: Stamp::NEVER, primary: true, unsure: false };
-        *self = Fingers { frame, entries: fingers.map(finger).collect(), filled: true, ..Fingers::default() };
-        self.entries.shrink_to_fit();
+        let entries: Vec<(Entry, Marks)> = fingers.map(|entry| (entry, finger(entry).marks())).collect();
+        *self = Fingers { frame, entries: Packed::of(&entries), filled: true, ..Fingers::default() };
     }
 
     fn position(&self, id: RingId) -> usize {
         let (me, distance) = (self.frame.me, dist(self.frame.me, id));
-        self.entries.partition_point(|finger| dist(me, finger.entry.node.id) < distance)
+        self.entries.partition_point(|id| dist(me, id) < distance)
     }
 
     /// The place of a slot's entries.
     fn range(&self, slot: Slot) -> std::ops::Range<usize> {
         let frame = &self.frame;
-        let of = |finger: &Finger| frame.base.slot(dist(frame.me, finger.entry.node.id));
-        let start = self.entries.partition_point(|finger| of(finger) < Some(slot));
-        let len = self.entries[start..].iter().take_while(|finger| of(finger) == Some(slot)).count();
+        let of = |id: RingId| frame.base.slot(dist(frame.me, id));
+        let start = self.entries.partition_point(|id| of(id) < Some(slot));
+        let len = (start..self.entries.len()).take_while(|at| of(self.entries.id(*at)) == Some(slot)).count();
         start..start + len
     }
 
     /// Settles the slot of a node that failed; who takes its place is to be pinged.
     fn replace(&mut self, id: RingId) {
         let Some(slot) = self.frame.base.slot(dist(self.frame.me, id)) else { return };
-        let primary =
-            |fingers: &[Finger]| fingers.iter().find(|finger| finger.primary).map(|finger| finger.entry.node);
-        let before = primary(&self.entries[self.range(slot)]);
+        let primary = |fingers: &Fingers| {
+            let mut of_slot = fingers.range(slot).map(|at| (at, fingers.get(at)));
+            of_slot.find(|(_, finger)| finger.primary)
+        };
+        let before = primary(self).map(|(_, finger)| finger.entry.node);
         self.settle(slot);
-        let range = self.range(slot);
-        let mut fingers = self.entries[range].iter_mut();
-        let new = fingers.find(|finger| finger.primary && Some(finger.entry.node) != before);
-        if let Some(finger) = new {
+        if let Some((at, mut finger)) = primary(self)
+            && Some(finger.entry.node) != before
+        {
             finger.unsure = true;
+            self.set(at, &finger);
         }
     }
 
     /// Chooses the finger of a slot and keeps no more stand-ins than wanted.
     fn settle(&mut self, slot: Slot) {
         let (frame, range) = (self.frame, self.range(slot));
-        let fingers = &mut self.entries[range.clone()];
-        let Some(best) = choose(&frame, fingers) else { return };
+        let mut fingers: Vec<Finger> = range.clone().map(|at| self.get(at)).collect();
+        let Some(best) = choose(&frame, &fingers) else { return };
         for (at, finger) in fingers.iter_mut().enumerate() {
-            finger.primary = at == best;
+            if finger.primary != (at == best) {
+                finger.primary = at == best;
+                self.set(range.start + at, finger);
+            }
         }
         if fingers.len() > 1 + usize::from(frame.config.alternates) {
-            let worst = least_wanted(&frame, fingers);
-            self.entries.remove(range.start + worst);
+            let worst = least_wanted(&frame, &fingers);
+            self.entries.edit(|fingers| fingers.remove(range.start + worst));
         }
     }
 
@@ -347,18 +386,11 @@ impl Fingers {
     fn has_room(&self, node: &Node) -> bool {
         let frame = &self.frame;
         let Some(prefix) = Prefix::of(node.endpoint) else { return true };
-        let others = || self.entries.iter().filter_map(|finger| Prefix::of(finger.entry.node.endpoint));
+        let others = || self.entries.nodes().filter_map(|node| Prefix::of(node.endpoint));
         let narrow = usize::from(frame.config.per_narrow);
         let wide = (frame.slots() * usize::from(frame.config.per_wide)).div_ceil(100).max(narrow);
         others().filter(|other| other.shares_narrow(prefix)).count() < narrow
             && others().filter(|other| other.shares_wide(prefix)).count() < wide
-    }
-
-    /// Grows by a few: a million tables share a machine.
-    fn reserve(&mut self) {
-        if self.entries.len() == self.entries.capacity() {
-            self.entries.reserve_exact(4);
-        }
     }
 }
 

@@ -280,10 +280,10 @@ fn the_closest_entry_before_a_key_is_found_as_by_looking_at_all() {
         for _ in 0..50 {
             let key = random_id(&mut rng);
             let even = |entry: &Entry| entry.node.id.0[19].is_multiple_of(2);
-            let naive =
-                member.fingers.entries().iter().map(|finger| &finger.entry).filter(|entry| {
-                    even(entry) && throng_wire::chord::btw(member.node.id, entry.node.id, key)
-                });
+            let naive = member
+                .fingers
+                .iter()
+                .filter(|entry| even(entry) && throng_wire::chord::btw(member.node.id, entry.node.id, key));
             let best = naive.min_by_key(|entry| dist(entry.node.id, key));
             assert_eq!(member.fingers.closest_before(member.node.id, key, even), best);
         }

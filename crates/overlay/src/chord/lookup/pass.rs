@@ -395,8 +395,8 @@ fn place(vnode: &Vnode, key: RingId) -> Place<'_> {
     Place {
         node: vnode.node,
         claim: vnode.claim,
-        predecessor: vnode.predecessor.as_ref(),
-        list: vnode.list.entries(),
+        predecessor: vnode.predecessor,
+        list: &vnode.list,
         fingers: &vnode.fingers,
         granted: granted.map(|grant| grant.to),
         most: vnode.most,

@@ -4,6 +4,7 @@
 //! from one to another costs nothing. Invariants: never to ourselves; a hop of step 4 lies strictly between us and
 //! the key, so the distance shrinks; a hop named as owner passes back at most r times.
 
+use super::super::list::SuccessorList;
 use super::super::node::{Entry, Health, Node};
 use super::fingers::Fingers;
 use std::time::Duration;
@@ -18,9 +19,9 @@ pub(crate) struct Place<'a> {
     /// What it owns.
     pub claim: Claim,
     /// Its predecessor.
-    pub predecessor: Option<&'a Entry>,
+    pub predecessor: Option<Entry>,
     /// Its successors, nearest first.
-    pub list: &'a [Entry],
+    pub list: &'a SuccessorList,
     /// Its fingers.
     pub fingers: &'a Fingers,
     /// To whom it has granted the range the key lies in, unacknowledged so far.
@@ -105,7 +106,7 @@ pub(crate) fn next_hop(
 /// Step 2: we were named as owner and are not.
 fn pass_back(at: usize, place: &Place<'_>, quest: &Quest<'_>) -> Step {
     let me = place.node.id;
-    let usable = |entry: &&Entry| is_open(entry, quest);
+    let usable = |entry: &Entry| is_open(entry, quest);
     if let Some(joiner) = place.granted {
         return Step::Granted(at, joiner);
     }
@@ -114,7 +115,7 @@ fn pass_back(at: usize, place: &Place<'_>, quest: &Quest<'_>) -> Step {
     // An inactive node passed over by its successor looks further back, or the two would ask each other for ever.
     let look_back = quest.back > 0 && behind;
     if !(place.claim.is_active() || look_back) {
-        return place.list.iter().find(usable).map_or(Step::Wait, |entry| Step::Direct(entry.node));
+        return place.list.entries().find(usable).map_or(Step::Wait, |entry| Step::Direct(entry.node));
     }
     // The key lies between us and the one who passed it back: nobody owns it yet, and it is not behind us.
     let gap = quest.back > 0 && quest.from.is_some_and(|from| own(me, quest.key, from));
@@ -146,7 +147,7 @@ fn listed_owner(places: &[Place<'_>], quest: &Quest<'_>) -> Option<Node> {
         .iter()
         .filter(|place| place.list.last().is_some_and(|last| own(place.node.id, quest.key, last.node.id)));
     let owners = spanning.filter_map(|place| {
-        let mut after = place.list.iter().filter(|entry| own(place.node.id, quest.key, entry.node.id));
+        let mut after = place.list.entries().filter(|entry| own(place.node.id, quest.key, entry.node.id));
         after.find(|entry| is_open(entry, quest)).map(|entry| entry.node)
     });
     owners.min_by_key(|node| dist(quest.key, node.id))
@@ -156,7 +157,7 @@ fn listed_owner(places: &[Place<'_>], quest: &Quest<'_>) -> Option<Node> {
 fn closest_before(place: &Place<'_>, quest: &Quest<'_>) -> Option<Node> {
     let (me, key) = (place.node.id, quest.key);
     let open = |entry: &Entry| is_open(entry, quest);
-    let listed = place.list.iter().rev().find(|entry| btw(me, entry.node.id, key) && open(entry));
+    let listed = place.list.closest_before(me, key, open);
     let warm = |entry: &Entry| quest.warm.is_none_or(|(span, now)| entry.heard.within(span, now));
     let finger = place.fingers.closest_warm_before((me, key), open, warm);
     [listed, finger].into_iter().flatten().map(|entry| entry.node).min_by_key(|node| dist(node.id, key))

@@ -113,10 +113,12 @@ fn those_tried_in_vain_and_suspects_are_gone_round() {
             }
         }
     }
-    let owner = member.list[1].node.id;
-    assert_eq!(next_hop(&[member.place()], 0, &quest(owner), None), Step::Direct(member.list[1].node));
-    member.list[1].health = Health::Suspect;
-    assert_eq!(next_hop(&[member.place()], 0, &quest(owner), None), Step::Direct(member.list[2].node));
+    let listed = |at| member.list.get(at).unwrap().node;
+    let (first, second) = (listed(1), listed(2));
+    let owner = first.id;
+    assert_eq!(next_hop(&[member.place()], 0, &quest(owner), None), Step::Direct(first));
+    member.list.update(&first, |entry| entry.health = Health::Suspect);
+    assert_eq!(next_hop(&[member.place()], 0, &quest(owner), None), Step::Direct(second));
 }
 
 /// Three neighbours p, x and s of a ring, x in the middle.
@@ -192,7 +194,7 @@ fn a_fresh_joiner_without_fingers_sends_nothing_to_itself() {
     let (ring, fingers) = (StableRing::new(50, 3, Base::Two), Fingers::default());
     let me = node([10, 9, 9, 9], 1);
     let head = heard(ring.nodes[ring.owner(me.id)]);
-    let list = [head];
+    let (list, empty) = (SuccessorList::of([head]), SuccessorList::default());
     let place = Place {
         node: me,
         claim: Claim::Inactive,
@@ -207,7 +209,7 @@ fn a_fresh_joiner_without_fingers_sends_nothing_to_itself() {
         let step = next_hop(&[place], 0, &quest(random_id(&mut rng)), None);
         assert!(matches!(step, Step::Toward(to) | Step::Direct(to) if to == head.node), "{step:?}");
     }
-    let alone = Place { list: &[], ..place };
+    let alone = Place { list: &empty, ..place };
     assert_eq!(next_hop(&[alone], 0, &quest(head.node.id), None), Step::Wait);
 }
 

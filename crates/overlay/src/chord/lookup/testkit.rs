@@ -1,5 +1,6 @@
 //! Rings known from outside, for tests: who owns what, and what each node would know once all is settled.
 
+use super::super::list::SuccessorList;
 use super::super::node::{Entry, Node};
 use super::config::FingerConfig;
 use super::fingers::{Fingers, Frame};
@@ -70,7 +71,7 @@ impl StableRing {
         Member {
             node: self.nodes[at],
             before: heard(before),
-            list: self.list(at),
+            list: SuccessorList::of(self.list(at)),
             fingers,
             most: self.most as u8,
         }
@@ -91,7 +92,7 @@ impl StableRing {
 pub(crate) struct Member {
     pub node: Node,
     pub before: Entry,
-    pub list: Vec<Entry>,
+    pub list: SuccessorList,
     pub fingers: Fingers,
     pub most: u8,
 }
@@ -101,7 +102,7 @@ impl Member {
         Place {
             node: self.node,
             claim: Claim::Active { low: self.before.node.id, epoch: 1 },
-            predecessor: Some(&self.before),
+            predecessor: Some(self.before),
             list: &self.list,
             fingers: &self.fingers,
             granted: None,

@@ -45,7 +45,7 @@ impl Lookups {
     /// The successor list of a virtual node changed, or it became a member: its fingers begin elsewhere.
     pub(crate) fn reframe(&mut self, core: &mut Core, at: usize, now: Instant) {
         let Some(vnode) = core.vnodes.get_mut(at) else { return };
-        let frame = Frame::of(vnode.node.id, vnode.list.entries(), &core.config);
+        let frame = Frame::of(vnode.node.id, &vnode.list, &core.config);
         vnode.fingers.frame(frame);
         if vnode.mode != Mode::Ring {
             return;
@@ -121,7 +121,7 @@ impl Lookups {
     /// The owner of a slot's start is known: it is asked for those that follow, or only whether it is there.
     pub(crate) fn survey(&mut self, core: &mut Core, at: usize, found: &FoundAt, cx: &mut Context<'_>) {
         let Some(owner) = core.stranger(&found.owner.contact) else { return };
-        let beyond = core.vnodes.get(at).is_some_and(|vnode| vnode.list.find(&owner).is_none());
+        let beyond = core.vnodes.get(at).is_some_and(|vnode| !vnode.list.holds(&owner));
         if !beyond {
             return;
         }

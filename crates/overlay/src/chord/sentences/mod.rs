@@ -43,7 +43,7 @@ impl Member {
         let vnode = &mut core.vnodes[0];
         (vnode.mode, vnode.claim, vnode.epoch) = (Mode::Ring, Claim::Active { low: all[7].id, epoch: 1 }, 1);
         vnode.list.replace(all[0].id, list.iter().map(|at| all[*at]), usize::from(r));
-        vnode.list.iter_mut().for_each(|entry| entry.on_heard(None, now));
+        vnode.list.update_all(|entry| entry.on_heard(None, now));
         let mut prdc = Entry::hearsay(all[7]);
         prdc.on_heard(None, now);
         let claim = Claim::Active { low: all[6].id, epoch: 1 };

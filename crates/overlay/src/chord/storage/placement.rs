@@ -89,8 +89,7 @@ pub(crate) fn heirs(core: &Core, at: usize) -> Vec<(Node, RingId, RingId)> {
     let Some(vnode) = core.vnodes.get(at) else { return Vec::new() };
     let copies = usize::from(core.config.replicas.max(1));
     let mut chosen = Choice::new(vnode.node.endpoint);
-    let successors: Vec<Node> =
-        vnode.list.nodes().filter(|node| chosen.admits(node)).take(copies).copied().collect();
+    let successors: Vec<Node> = vnode.list.nodes().filter(|node| chosen.admits(node)).take(copies).collect();
     let Some(last) = successors.len().checked_sub(1) else { return Vec::new() };
     let mut bounds = vec![vnode.id()];
     bounds.extend(vnode.predecessors.iter().map(|pred| pred.node.id).take(copies));

@@ -572,7 +572,7 @@ pub(super) fn place_in_ring(
         vnode.mode_epoch = 1;
         let (me, most) = (vnode.id(), usize::from(vnode.most));
         vnode.list.merge(me, nodes.iter().copied(), most);
-        vnode.list.iter_mut().for_each(|entry| entry.on_heard(Some(Duration::from_millis(1)), cx.now()));
+        vnode.list.update_all(|entry| entry.on_heard(Some(Duration::from_millis(1)), cx.now()));
         let mut entry = Entry::hearsay(before);
         entry.on_heard(Some(Duration::from_millis(1)), cx.now());
         vnode.predecessor = Some(entry);

@@ -243,9 +243,9 @@ impl Lookups {
     fn turn_on(&mut self, core: &mut Core, at: usize, cx: &mut Context<'_>) {
         let mut roster = Roster::default();
         for vnode in &core.vnodes {
-            let neighbours = vnode.list.nodes().chain(vnode.predecessor.as_ref().map(|entry| &entry.node));
-            for node in neighbours.chain([&vnode.node]) {
-                roster.insert(*node);
+            let neighbours = vnode.list.nodes().chain(vnode.predecessor.map(|entry| entry.node));
+            for node in neighbours.chain([vnode.node]) {
+                roster.insert(node);
             }
         }
         let cursor = core.vnodes[at].list.last().map(|last| last.node.id);
@@ -313,7 +313,7 @@ impl Lookups {
             _ => {
                 let knows = |vnode: &&super::super::vnode::Vnode| vnode.node.id == after;
                 let vnode = core.vnodes.iter().find(knows);
-                vnode.map_or(Vec::new(), |vnode| vnode.list.nodes().map(Node::contact).collect())
+                vnode.map_or(Vec::new(), |vnode| vnode.list.nodes().map(|node| node.contact()).collect())
             }
         };
         let Ok(page) = Contacts::fitting(&members, MAX_PAYLOAD - PAGE_FIELDS) else { return };

@@ -106,7 +106,7 @@ impl Lookups {
                     full.tell((entry.node.contact(), true), full.rounds(), soon);
                 }
                 for node in vnode.list.nodes() {
-                    full.come(*node, most);
+                    full.come(node, most);
                 }
             }
             Notice::Dead { node } if full.certain(*node, cx.now()) => {
@@ -202,7 +202,7 @@ fn is_alive_here(core: &Core, node: &Node) -> bool {
 /// Head, predecessor, and three fingers, or other members if there are no fingers, at random.
 fn targets(core: &Core, full: &Full, at: usize, cx: &mut Context<'_>) -> Vec<Node> {
     let vnode = &core.vnodes[at];
-    let near = [vnode.list.head(), vnode.predecessor.as_ref()];
+    let near = [vnode.list.head(), vnode.predecessor];
     let mut chosen: Vec<Node> =
         near.into_iter().flatten().filter(|entry| entry.is_usable()).map(|entry| entry.node).collect();
     let mut others: Vec<Node> =
