@@ -173,8 +173,8 @@ impl Core {
 
     /// Head and predecessor are looked after, unless they were heard a moment ago.
     pub(crate) fn heartbeat(&mut self, cx: &mut Context<'_>, at: usize) {
-        let period = self.config.timers.heartbeat;
         let now = cx.now();
+        let period = self.config.timers.heartbeat.mul_f32(self.detector.haste(now));
         let vnode = &mut self.vnodes[at];
         vnode.heartbeat_at = None;
         if vnode.mode == Mode::Solo {

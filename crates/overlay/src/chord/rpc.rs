@@ -35,7 +35,7 @@ pub(crate) struct Pending {
     pub to: Node,
     /// What for.
     pub purpose: Purpose,
-    /// When it was first sent.
+    /// When it was first sent, or sent again with the token asked for.
     pub first: Instant,
     /// Sends so far.
     pub sends: u8,
@@ -144,13 +144,22 @@ impl Rpc {
         Some(pending)
     }
 
-    /// The bytes to send again because the address was challenged; once a request.
-    pub(crate) fn challenged(&mut self, txid: u64, from: Endpoint, token: u64) -> Option<&[u8]> {
+    /// The bytes to send again because the address was challenged; once a request. The time it takes counts from now: with
+    /// the challenge it is two round trips, and whoever took them for one would wait twice as long for ever.
+    pub(crate) fn challenged(
+        &mut self,
+        txid: u64,
+        from: Endpoint,
+        token: u64,
+        now: Instant,
+    ) -> Option<&[u8]> {
         let pending = self.slots.get_mut(slot_of(txid))?.as_mut()?;
         if pending.txid != txid || pending.to.endpoint != from || pending.challenged {
             return None;
         }
         pending.challenged = true;
+        (pending.first, pending.due) = (now, now + pending.rto);
+        self.due.push(Reverse((pending.due, txid)));
         pending.bytes.get_mut(TOKEN)?.copy_from_slice(&token.to_be_bytes());
         Some(&pending.bytes)
     }

@@ -117,7 +117,7 @@ impl Core {
 
     /// A request of ours met a challenge: show the token.
     pub(crate) fn on_challenge(&mut self, cx: &mut Context<'_>, txid: u64, from: Endpoint, token: u64) {
-        if let Some(bytes) = self.rpc.challenged(txid, from, token) {
+        if let Some(bytes) = self.rpc.challenged(txid, from, token, cx.now()) {
             let bytes = Box::from(bytes);
             self.emit(cx, from, &bytes);
         }

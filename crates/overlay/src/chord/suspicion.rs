@@ -48,9 +48,6 @@ impl Core {
     /// A request was sent as often as planned without an answer: its target is a suspect.
     pub(crate) fn on_silence(&mut self, cx: &mut Context<'_>, pending: &Pending) {
         let node = pending.to;
-        if !matches!(pending.purpose, Purpose::Ring(Call::OnBehalf(_))) {
-            self.detector.on_failure(cx.now());
-        }
         self.notices.push_back(Notice::Silent { node });
         let mut matters = false;
         for vnode in &mut self.vnodes {
@@ -67,6 +64,10 @@ impl Core {
         }
         matters |= self.small_knows(pending.at, &node);
         if matters {
+            // Neighbours are spoken to all the time. That fingers and strangers are gone says nothing of our own link.
+            if !matches!(pending.purpose, Purpose::Ring(Call::OnBehalf(_))) {
+                self.detector.on_failure(cx.now());
+            }
             self.confirm(cx, pending.at, &node);
             self.probe_beyond(cx, &node);
         }
@@ -185,6 +186,7 @@ impl Core {
         if self.vnodes.get(confirming.at).is_some_and(|vnode| vnode.mode == Mode::Detached) {
             self.detector.confirming.swap_remove(index);
         } else if confirming.silent > 0 {
+            self.detector.excuse();
             self.on_dead(cx, node);
         } else if confirming.rounds < MOST_ROUNDS {
             self.ask_relays(cx, node);
