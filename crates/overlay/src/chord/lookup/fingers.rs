@@ -87,8 +87,8 @@ impl Finger {
 
     fn marks(&self) -> Marks {
         let [a, b, c, d] = self.asked.to_bytes();
-        let flags = u8::from(self.primary) * PRIMARY | u8::from(self.unsure) * UNSURE;
-        [a, b, c, d, flags]
+        let (primary, unsure) = (u8::from(self.primary) * PRIMARY, u8::from(self.unsure) * UNSURE);
+        [a, b, c, d, primary | unsure]
     }
 
     fn silence(&self, now: Instant) -> Duration {
