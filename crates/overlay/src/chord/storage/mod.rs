@@ -52,7 +52,6 @@ use crate::chord::violation::Violation;
 pub(crate) use get::{Audit, Reading};
 pub(crate) use id::Locator;
 pub(crate) use operation::Task;
-pub(crate) use shards::resharded;
 pub(crate) use sign::Draft;
 pub(crate) use validity::words_of;
 pub(crate) use writing::{Cause, Item, State, Writing};
@@ -76,8 +75,6 @@ pub(crate) enum Call {
     Token(u32),
     /// The owner's word on a range that may be deleted.
     Confirmed(u32),
-    /// Copies of what lies elsewhere by now are given up.
-    Moved,
 }
 
 /// The door to the store of this host.
@@ -210,7 +207,6 @@ impl Storage {
                 };
                 store.on_confirmed(core, number, confirmed, cx);
             }
-            Call::Moved => {}
         }
         store.flush(core, cx);
     }
@@ -225,7 +221,6 @@ impl Storage {
             Call::Through(number) => store.on_through(core, number, None, cx),
             Call::Token(number) => store.on_token(core, number, false, cx),
             Call::Confirmed(number) => store.on_confirmed(core, number, None, cx),
-            Call::Moved => {}
         }
         store.flush(core, cx);
     }

@@ -81,11 +81,6 @@ impl Store {
                     // The owner's clock is wrong, or ours; the others of the set will tell.
                     return self.put_directly(core, number, cx);
                 }
-                if let Cause::Forward(home) = writing.cause {
-                    // As it goes: the replicas are told in step with what is stored.
-                    let sent: Vec<Item> = writing.sent.iter().map(|at| writing.items[*at].clone()).collect();
-                    self.passed_on(core, home, &sent, cx);
-                }
                 self.on_applied(core, number, cx);
             }
             None => {}
@@ -117,8 +112,6 @@ impl Store {
         let Some(operation) = self.operations.get_mut(&number) else { return };
         let Some(writing) = operation.writing() else { return };
         let progress = writing.items.iter().any(|item| !matches!(item.state, State::Open(_)));
-        let is_stored = |index: &usize| matches!(writing.items[*index].state, State::Stored(_));
-        let taken = writing.sent.iter().any(is_stored);
         let next = writing.open().map(|item| (item.key, item.state, item.body.len() > INLINE)).next();
         match next {
             None => self.put_done(core, number, cx),
@@ -130,10 +123,6 @@ impl Store {
                     operation.attempts = operation.attempts.saturating_sub(1);
                 }
                 self.again(core, number, Failure::Unanswered, cx);
-                // What did not fit one datagram follows at once.
-                if let Some(operation) = self.operations.get_mut(&number).filter(|_| taken) {
-                    operation.due = Some(cx.now());
-                }
             }
         }
     }
@@ -238,7 +227,7 @@ impl Store {
         match writing.cause {
             Cause::App(ticket) => self.app_put_done(core, (ticket, *writing), cx),
             Cause::Own | Cause::Renewal => self.own_put_done(core, (writing.cause, &writing.items), cx),
-            Cause::Forward(home) => self.passed_on(core, home, &writing.items, cx),
+            Cause::Forward => {}
         }
     }
 
@@ -260,7 +249,7 @@ impl Store {
                 cx.emit(Event::Failed { ticket, failure });
             }
             Cause::Own | Cause::Renewal => self.own_put_done(core, (writing.cause, &writing.items), cx),
-            Cause::Forward(home) => self.passed_on(core, home, &writing.items, cx),
+            Cause::Forward => {}
         }
     }
 

@@ -21,8 +21,8 @@ pub(crate) enum Cause {
     Own,
     /// The renewal of records of ours.
     Renewal,
-    /// Postings passed on from shard 0 of their word, which lies here, to the shard they belong to: nobody is told.
-    Forward(RingId),
+    /// A posting passed on to the shard it belongs to: nobody is told.
+    Forward,
 }
 
 /// Records on their way.
@@ -78,10 +78,9 @@ impl Writing {
         Writing { cause, items, cas, flags: PutFlags::DURABLE, direct: None, sent: Vec::new(), of: 0 }
     }
 
-    /// Postings of the word whose shard 0 lies at `home`, for the shard at `key`.
-    pub(crate) fn forward(home: RingId, key: RingId, bodies: Vec<Box<[u8]>>) -> Writing {
-        let items = bodies.into_iter().map(|body| (key, body)).collect();
-        Writing { flags: PutFlags::FORWARDED, ..Writing::new(Cause::Forward(home), items, None) }
+    /// The same, forwarded already and so not to be forwarded again.
+    pub(crate) fn forwarded(self) -> Writing {
+        Writing { flags: PutFlags::FORWARDED, ..self }
     }
 
     /// The same, as renewals of what the holders have.
@@ -191,7 +190,6 @@ impl Item {
 
 /// Takes the owner's word on the records sent last.
 pub(super) fn apply(writing: &mut Writing, results: &[PutResult], need: u8) {
-    let patient = matches!(writing.cause, Cause::Forward(_));
     for (index, result) in writing.sent.iter().zip(results) {
         let Some(item) = writing.items.get_mut(*index) else { continue };
         item.state = match result.outcome {
@@ -200,8 +198,6 @@ pub(super) fn apply(writing: &mut Writing, results: &[PutResult], need: u8) {
             }
             Outcome::Stored { copies, .. } => State::Open(copies.max(1)),
             Outcome::NotMine | Outcome::NeedBody => State::Open(0),
-            // Whoever passes on what came from many exceeds one source's share now and then.
-            Outcome::Refused { limit: Limit::Rate, .. } if patient => State::Open(0),
             _ => State::Refused(*result),
         };
         // Whatever is to be sent again is sent whole.
