@@ -176,8 +176,10 @@ impl System for DirectorySystem {
     /// A user's program answers a ping by itself, wherever it can be reached at all.
     fn check(&self, source: &Source) -> LocalWork<Option<bool>> {
         let Some(Copy { server, nick, .. }) = copy(source, 0) else { return Box::pin(async { None }) };
-        let answered = Pings::wait(&self.pings, server, nick.clone());
-        self.member.command(Command::Ping(server, nick));
+        let (is_to_ask, answered) = Pings::wait(&self.pings, server, nick.clone());
+        if is_to_ask {
+            self.member.command(Command::Ping(server, nick));
+        }
         Box::pin(answered)
     }
 
