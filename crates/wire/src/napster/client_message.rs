@@ -66,6 +66,8 @@ messages! {
         401 => PartChannel(channel: Nick<'a>),
         /// Say something in a channel.
         402 => Say(say: Say<'a>),
+        /// Give a channel another topic.
+        410 => SetTopic(topic: Say<'a>),
         /// Ask a firewalled user to push a file.
         500 => RequestPush(file: NickFile<'a>),
         /// How fast is that user's line?
@@ -114,6 +116,8 @@ messages! {
         824 => Emote(say: Say<'a>),
         /// List the channels with all details.
         827 => ListChannelsFully,
+        /// Who is in a channel?
+        830 => ListMembers(channel: Nick<'a>),
         /// Offer several files of one directory.
         870 => ShareDirectory(share: ShareDirectory<'a>),
         /// Capability of a TekNap; never sent by us.

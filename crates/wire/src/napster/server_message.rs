@@ -134,10 +134,14 @@ messages! {
         822 => Metaserver(host: Text<'a>),
         /// An emote in a channel.
         824 => Emoted(said: Said<'a>),
+        /// A user is in the channel that was asked about.
+        825 => ListedMember(member: Member<'a>),
         /// The full list of channels is over.
         827 => ChannelsFullEnd,
         /// A channel with all details.
         828 => ChannelDetails(channel: ChannelDetails<'a>),
+        /// All members of the channel that was asked about are told.
+        830 => ListedMembersEnd,
         /// A link of the server, or the end of the list.
         10112 => LinkEntry(text: Text<'a>),
         /// Usage numbers.

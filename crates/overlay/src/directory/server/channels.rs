@@ -1,5 +1,6 @@
 //! Channels, the small set both servers have (4.5): join, part, say, emote, lists.
 
+use super::command::Level;
 use super::people::{Home, PersonId, fold};
 use super::{Cx, Server};
 use std::collections::BTreeMap;
@@ -7,6 +8,8 @@ use throng_wire::napster::{ChannelDetails, ChannelEntry, Frame, Member, Nick, Sa
 
 /// The longest name of a channel; bytes.
 const MAX_CHANNEL_NAME: usize = 32;
+/// The longest topic, the rest is cut; bytes.
+const MAX_TOPIC: usize = 256;
 
 /// A channel somebody is in.
 pub(super) struct Channel {
@@ -34,6 +37,10 @@ fn parted(member: Member<'_>) -> ServerMessage<'_> {
 
 fn present(member: Member<'_>) -> ServerMessage<'_> {
     ServerMessage::Member(member)
+}
+
+fn listed(member: Member<'_>) -> ServerMessage<'_> {
+    ServerMessage::ListedMember(member)
 }
 
 impl Server {
@@ -152,6 +159,49 @@ impl Server {
             self.tell(member, &message, cx);
         }
         true
+    }
+
+    /// 410 from a moderator: as channels have no operators here, nobody else may.
+    pub(super) fn on_set_topic(&mut self, who: PersonId, topic: &Say<'_>, cx: &mut Cx<'_>) {
+        if let Err(reason) = self.set_topic(who, topic, cx) {
+            return self.notice(who, reason, cx);
+        }
+        let data = [topic.channel, b" ", topic.text].concat();
+        self.relay_everywhere(who, Frame { kind: 410, data: &data });
+    }
+
+    /// Gives a channel another topic and tells its members here.
+    pub(super) fn set_topic(
+        &mut self,
+        who: PersonId,
+        topic: &Say<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), &'static [u8]> {
+        if self.people.get(who).is_none_or(|person| person.level < Level::Moderator) {
+            return Err(b"permission denied");
+        }
+        let channel = self.channels.get_mut(&fold(topic.channel));
+        let channel = channel.ok_or(b"no such channel".as_slice())?;
+        // It is told in quotes as well, which have no escape.
+        let clean = topic.text.iter().map(|byte| if *byte == b'"' { b'\'' } else { *byte });
+        channel.topic = clean.take(MAX_TOPIC).collect();
+        let (name, text, members) = (channel.name.clone(), channel.topic.clone(), channel.members.clone());
+        for member in members.into_iter().filter(|member| self.is_here(*member)).collect::<Vec<_>>() {
+            self.tell(member, &ServerMessage::Topic(Say { channel: &name, text: &text }), cx);
+        }
+        Ok(())
+    }
+
+    /// 830: 825 a member, then 830.
+    pub(super) fn on_list_members(&mut self, who: PersonId, name: &[u8], cx: &mut Cx<'_>) {
+        let channel = self.channels.get(&fold(name));
+        if let Some((name, members)) = channel.map(|channel| (channel.name.clone(), channel.members.clone()))
+        {
+            for member in members {
+                self.tell_members(&[who], member, &name, listed, cx);
+            }
+        }
+        self.answer(who, &ServerMessage::ListedMembersEnd, cx);
     }
 
     /// 617.

@@ -63,6 +63,8 @@ impl Server {
             M::Emote(say) => self.on_say(who, &say, true, cx),
             M::ListChannels => self.on_list_channels(who, cx),
             M::ListChannelsFully => self.on_list_channels_fully(who, cx),
+            M::ListMembers(channel) => self.on_list_members(who, channel.nick, cx),
+            M::SetTopic(topic) => self.on_set_topic(who, &topic, cx),
             M::AskSpeed(nick) => self.on_ask_speed(who, nick.nick, cx),
             M::Whois(nick) => self.on_whois(who, nick.nick, cx),
             M::AskStats => self.send_stats(who, cx),

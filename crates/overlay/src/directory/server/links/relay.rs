@@ -56,7 +56,7 @@ impl Server {
         let Some(who) = self.behind(link, sender, cx) else { return };
         match inner.kind {
             218..=221 => self.on_counter(who, inner.kind),
-            400..=402 | 824 | 700 | 703 => self.on_relayed_state(who, inner, cx),
+            400..=402 | 410 | 824 | 700 | 703 => self.on_relayed_state(who, inner, cx),
             _ => return self.on_relayed_to_user(link, who, inner, whole, cx),
         }
         self.pass_on(link, whole);
@@ -72,6 +72,7 @@ impl Server {
             Ok(ClientMessage::PartChannel(channel)) => _ = self.part(who, channel.nick, cx),
             Ok(ClientMessage::Say(say)) => _ = self.say(who, &say, false, cx),
             Ok(ClientMessage::Emote(say)) => _ = self.say(who, &say, true, cx),
+            Ok(ClientMessage::SetTopic(topic)) => _ = self.set_topic(who, &topic, cx),
             _ => {}
         }
     }

@@ -172,6 +172,26 @@ fn whois_tells_operators_more_and_registered_users_when_they_were_here() {
     assert_eq!(world.ask(anna, 603, "op"), [is(605, "op \"Admin\" 1000000009")]);
 }
 
+/// TekNap sends 830 for its command /names and 410 for /topic.
+#[test]
+fn channels_tell_their_members_and_moderators_set_the_topic() {
+    let mut world = World::new(config());
+    let (op, ben) = (world.operator("op", Level::Moderator), world.user("ben", 6701));
+    world.ask(op, 400, "#test");
+    world.ask(ben, 400, "#Test");
+    world.seen(op);
+    let members = world.ask(ben, 830, "#TEST");
+    assert!(matches!(&members[..], [(825, one), (825, other), (830, end)]
+        if one.starts_with("#test ben 0 ") && other.starts_with("#test op 0 ") && end.is_empty()));
+    assert_eq!(world.ask(ben, 830, "#nosuch"), [is(830, "")]);
+    assert_eq!(world.ask(ben, 410, "#test a new topic"), [is(404, "permission denied")]);
+    assert_eq!(world.ask(op, 410, "#nosuch x"), [is(404, "no such channel")]);
+    assert_eq!(world.ask(op, 410, "#test a \"new\" topic"), [is(410, "#test a 'new' topic")]);
+    assert_eq!(world.seen(ben), [is(410, "#test a 'new' topic")]);
+    let (long, cut) = (format!("#test {}", "x".repeat(300)), format!("#test {}", "x".repeat(256)));
+    assert_eq!(world.ask(op, 410, &long), [is(410, &cut)]);
+}
+
 #[test]
 fn channels_have_members_limits_and_an_end() {
     let mut world = World::new(Config { max_members: 2, max_channels: 2, ..config() });
