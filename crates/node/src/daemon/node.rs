@@ -233,6 +233,10 @@ impl Node {
                 }
             }
             Happening::Resolved { transfer, link } => self.transfers.on_resolved(&transfer, link),
+            Happening::Tree { transfer, level } => self.transfers.on_tree(&transfer, level),
+            Happening::Parts { transfer, parts, path, others } => {
+                self.transfers.on_parts(&transfer, parts, (path, others));
+            }
             Happening::Whole { transfer, proof, path } => self.on_whole(&transfer, proof, path),
             Happening::Opened { transfer, result } => {
                 let line = self.transfers.on_opened(&transfer, result);

@@ -13,4 +13,4 @@ mod tests;
 
 pub use desk::{Desk, Order, desk};
 pub use plain::{PlainDownload, PlainProof, PlainSnapshot, PlainSource, PlainState, PlainWish};
-pub use source::{RangeError, RangeSource, Ranging};
+pub use source::{RangeError, RangeSource, Ranging, Said};
