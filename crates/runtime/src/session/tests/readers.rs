@@ -27,14 +27,16 @@ fn what_a_reader_waits_for_comes_before_all_else() {
         let metainfo = content(from.path(), Format::V1);
         let seed = slow_seed(&metainfo, from.path(), 1 << 20).await;
         let session = Session::start(loopback()).unwrap();
-        let peers = vec![seed.local_addr().unwrap()];
-        let request = AddRequest { peers, ..AddRequest::new(Source::Metainfo(metainfo.clone()), to.path()) };
-        let torrent = session.add(request).await.unwrap();
+        let torrent =
+            session.add(AddRequest::new(Source::Metainfo(metainfo.clone()), to.path())).await.unwrap();
         let storage = session.storage(&torrent).await.unwrap();
         let whole = std::fs::read(from.path().join("files/a")).unwrap();
-        // The end of a file of 46 pieces: it is here while most of the rest is not.
+        // The end of a file of 46 pieces: it is here while most of the rest is not. The seed is told of only once the
+        // reader waits, so that nothing else can have come before.
         let mut reader = session.read(&torrent, &storage, 0, 2_900_000..u64::MAX).unwrap();
-        assert!(read_all(&mut reader).await == whole[2_900_000..]);
+        let told = async { session.add_peers(&torrent, vec![seed.local_addr().unwrap()]) };
+        let (last, ()) = tokio::join!(read_all(&mut reader), told);
+        assert!(last == whole[2_900_000..]);
         let here = storage.stored().count();
         assert!(
             here < 30,
