@@ -74,12 +74,18 @@ fn own_among(founders: &[SocketAddr], at: SocketAddr) -> Option<SocketAddr> {
     founders.iter().copied().find(|founder| founder.port() == at.port() && ours(founder.ip()))
 }
 
+/// Percent of the records' store that a publisher may fill beyond its share while nobody else wants it: in a small ring few
+/// hold all that a large library has.
+const SPARE: u8 = 75;
+
 /// Begins to enter the ring.
 pub(super) fn start(entry: Entry, starting: &Starting<'_>) -> Outcome<Rc<RingSystem>> {
     let Starting { args, home, identity, port, .. } = *starting;
     let config = RingConfig { source: Source::default(), records: Some(home.path(RECORDS)) };
     let timers = chord::Timers { hand_over: args.leave_timeout, ..chord::Timers::default() };
-    let chosen = chord::Config { vnodes: args.chord_places, timers, ..chord::Config::default() };
+    let quotas = chord::Quotas { spare_percent: SPARE, ..chord::Quotas::default() };
+    let storing = chord::Storing { quotas, ..chord::Storing::default() };
+    let chosen = chord::Config { vnodes: args.chord_places, timers, storing, ..chord::Config::default() };
     let known = entry.clone();
     let machine = move |at| chord::Chord::new(Arc::new(chosen), &host(at, &known, identity));
     let sockets = Sockets::shared(port, Protocol::Chord);

@@ -19,12 +19,17 @@ use throng_wire::chord::{
 const PROVIDER_TTL: u32 = 4 * 3_600;
 /// Seconds a posting lives; renewed at half.
 const POSTING_TTL: u32 = 86_400;
-/// Records stored by one walk along the ring.
-const BATCH: usize = 64;
+/// Records stored by one walk along the ring: of a large library all that one owner has.
+const BATCH: usize = 2_048;
 /// Walks at once.
 const WALKS: u32 = 16;
+/// ... and while this many records wait; short walks go one datagram at a time and would keep the long ones waiting.
+const RUSH: (usize, u32) = (1_024, 24);
 /// A record of ours is looked for this long after it was stored (section 5, row 8).
 const AUDIT_AFTER: Duration = Duration::from_secs(30);
+
+/// A record of ours, encoded, and where it lies.
+type Made = (Locator, Box<[u8]>);
 
 /// One publication.
 #[derive(Clone, Debug)]
@@ -37,15 +42,15 @@ pub(crate) struct Publication {
 impl Store {
     /// Makes an item findable.
     pub(crate) fn publish(&mut self, core: &mut Core, ticket: Ticket, item: &Item, cx: &mut Context<'_>) {
-        self.withdraw(core, ticket, cx);
+        let taken_back = self.take_back(core, ticket, cx);
         let content = content_id(item);
-        let seq = self.unix_millis(core, cx.now()) / 1_000;
+        // Later than any tombstone of its words: one that was on its way must not remove what is new.
+        let seq = (self.unix_millis(core, cx.now()) / 1_000).max(taken_back.saturating_add(1));
         let mut records = Vec::new();
         records.extend(self.provider(core, (&content, item.info_hash), seq));
         if let Some(value) = served_at(core).and_then(|source| posting_value(item, source)) {
-            for key in self.publishing.rarity.choose(&terms::index_terms(&item.title)) {
-                records.extend(self.posting(&key, (&content, &value), seq));
-            }
+            let keys = self.publishing.rarity.choose(&terms::index_terms(&item.title));
+            self.postings(&keys, (&content, &value), (seq, &mut records));
         }
         let mut parts = BTreeMap::new();
         for (id, body) in records {
@@ -72,15 +77,25 @@ impl Store {
         self.signed(&Draft { subject, seq, ttl: PROVIDER_TTL, value: Some(&value) })
     }
 
-    fn posting(
+    /// The item under each of its words; one signature holds for all.
+    fn postings(
         &mut self,
-        key: &Key,
+        keys: &[Key],
         (content, value): (&[u8; 32], &[u8]),
-        seq: u64,
-    ) -> Option<(Locator, Box<[u8]>)> {
-        let shard_bits = self.publishing.rarity.bits(key);
-        let subject = Subject::Posting { terms: key.terms()?, content, shard_bits };
-        self.signed(&Draft { subject, seq, ttl: POSTING_TTL, value: Some(value) })
+        (seq, into): (u64, &mut Vec<Made>),
+    ) {
+        let mut signed_once: Option<Box<[u8]>> = None;
+        for key in keys {
+            let shard_bits = self.publishing.rarity.bits(key);
+            let Some(terms) = key.terms() else { continue };
+            let subject = Subject::Posting { terms, content, shard_bits };
+            let signed = match signed_once.as_deref().map(Record::decode) {
+                Some(Ok(Record::Signed(signed))) => resigned(&Signed { subject, ..signed }),
+                _ => self.signed(&Draft { subject, seq, ttl: POSTING_TTL, value: Some(value) }),
+            };
+            signed_once = signed_once.or_else(|| signed.as_ref().map(|(_, body)| body.clone()));
+            into.extend(signed);
+        }
     }
 
     fn signed(&mut self, draft: &Draft<'_>) -> Option<(Locator, Box<[u8]>)> {
@@ -91,7 +106,14 @@ impl Store {
 
     /// Takes a publication back: its records are replaced by tombstones.
     pub(crate) fn withdraw(&mut self, core: &mut Core, ticket: Ticket, cx: &mut Context<'_>) {
-        let Some(publication) = self.publishing.published.remove(&ticket) else { return };
+        self.take_back(core, ticket, cx);
+        self.walk(core, cx);
+    }
+
+    /// The same; the last sequence number of a tombstone, 0 if there was nothing to take back.
+    fn take_back(&mut self, core: &Core, ticket: Ticket, cx: &mut Context<'_>) -> u64 {
+        let Some(publication) = self.publishing.published.remove(&ticket) else { return 0 };
+        let mut last = 0;
         for id in publication.parts.into_keys() {
             self.publishing.parts.remove(&id);
             let tried = self.publishing.backlog.remove(&id).is_none();
@@ -101,30 +123,24 @@ impl Store {
                 continue;
             };
             let now = (self.unix_millis(core, cx.now()) / 1_000).max(seq.saturating_add(1));
+            last = last.max(now);
             let tombstone = self.signed(&Draft { subject, seq: now, ttl, value: None });
             if let Some((id, body)) = tombstone.filter(|_| tried) {
                 self.publishing.backlog.insert(id, body);
             }
         }
-        self.walk(core, cx);
+        last
     }
 
     /// Stores what waits, in the order of the ring: neighbours on the ring share an owner, and so a datagram.
     pub(crate) fn walk(&mut self, core: &mut Core, cx: &mut Context<'_>) {
-        while self.publishing.storing < WALKS && !self.publishing.backlog.is_empty() {
+        // Too much under way: the end of any operation goes on with it.
+        while self.may_begin(core) && self.publishing.may_walk() {
             let batch = self.publishing.next_batch();
             let Some((first, _)) = batch.first() else { return };
             let first = *first;
-            let ids: Vec<_> = batch.iter().map(|(key, body)| (*key, body.clone())).collect();
             let task = Task::Put(Box::new(Writing::new(Cause::Own, batch, None)));
             if self.begin(core, first, task).is_none() {
-                // Too much under way: the end of any operation goes on with it.
-                for (key, body) in ids {
-                    if let Ok(record) = Record::decode(&body) {
-                        let id = Locator::new(key, record.kind(), record.id());
-                        self.publishing.backlog.insert(id, body);
-                    }
-                }
                 return;
             }
             self.publishing.storing += 1;
@@ -242,6 +258,12 @@ impl Store {
 }
 
 impl Publishing {
+    /// Whether something waits, and few enough are under way.
+    fn may_walk(&self) -> bool {
+        let most = if self.backlog.len() >= RUSH.0 { RUSH.1 } else { WALKS };
+        self.storing < most && !self.backlog.is_empty()
+    }
+
     /// The next records clockwise from where the walk is.
     fn next_batch(&mut self) -> Vec<(RingId, Box<[u8]>)> {
         let from = Locator::first(self.walk.unwrap_or(RingId::MIN));
@@ -275,6 +297,14 @@ pub(crate) fn served_at(core: &Core) -> Option<SocketAddr> {
     let endpoint = core.endpoint?;
     let port = core.config.storing.service_port.unwrap_or(endpoint.port());
     Some(endpoint.with_port(port).socket_addr())
+}
+
+/// A posting with the signature it has, under another word.
+fn resigned(signed: &Signed<'_>) -> Option<(Locator, Box<[u8]>)> {
+    let record = Record::Signed(*signed);
+    let mut body = Vec::new();
+    record.encode(&mut body).ok()?;
+    Some((Locator::new(record.ring_key(), record.kind(), record.id()), body.into()))
 }
 
 fn key_of(terms: Terms<'_>) -> Key {

@@ -59,6 +59,10 @@ impl Rarity {
     pub(crate) fn heard(&mut self, key: &Key, said: Said) {
         let name = key.name();
         if self.said.len() >= MOST && !self.said.contains_key(&name) {
+            // A rare word is like one that was never heard of.
+            if said.bits == 0 && u64::from(said.count) < SPREAD / 4 {
+                return;
+            }
             // Some other is forgotten, a different one each time.
             self.turn = self.turn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let nth = (self.turn >> 33) as usize % self.said.len();

@@ -18,8 +18,8 @@ pub(crate) enum Waiter {
     Write(u32),
     /// A replica's answer to a datagram.
     Answer(Box<(Received, Vec<PutResult>)>),
-    /// A replica's answer on a stream: which, and the record's number there.
-    Frame(StreamId, u32, PutResult),
+    /// Answers on a stream: which, the first record's number there, and the others' after it.
+    Frames(StreamId, u32, Vec<PutResult>),
 }
 
 /// Batches under way.
@@ -101,11 +101,11 @@ impl Store {
                     }
                     self.acknowledge(core, &from, &results, None, cx);
                 }
-                Waiter::Frame(stream, number, mut result) => {
+                Waiter::Frames(stream, first, mut results) => {
                     if !done {
-                        fail(&mut result);
+                        results.iter_mut().for_each(fail);
                     }
-                    self.acknowledge_frame(stream, number, result, cx);
+                    self.acknowledge_frames(stream, first, &results, cx);
                 }
             }
         }

@@ -2,7 +2,9 @@
 //!
 //! Whoever wanted it is told how it ended, once: by the other end, by a broken stream, or by its silence.
 
+use super::bulk::Many;
 use super::id::Locator;
+use super::relay::Relay;
 use super::serve::{before, held};
 use super::write::{Asker, How};
 use super::{Call, Store};
@@ -38,6 +40,10 @@ pub(crate) enum Job {
     Push(u32, VecDeque<Locator>, Progress),
     /// Reading large ones, for a comparison.
     Pull(u32, VecDeque<Summary>, u32),
+    /// Storing many, for an operation.
+    Many(u32, Many),
+    /// Copying to a replica what writes that are under way bring, as long as they do.
+    Relay(Relay),
 }
 
 /// How far copying is.
@@ -109,7 +115,7 @@ impl Store {
         self.start(core, (at, peer), Job::Pull(number, wanted.to_vec().into(), 0), cx);
     }
 
-    fn start(&mut self, core: &mut Core, (at, to): (usize, Node), job: Job, cx: &mut Context<'_>) {
+    pub(super) fn start(&mut self, core: &mut Core, (at, to): (usize, Node), job: Job, cx: &mut Context<'_>) {
         let ours = self.streams.talks.values().filter(|talk| talk.job.is_some()).count();
         if core.endpoint == Some(to.endpoint) {
             return self.at_home(core, (at, to), job, cx);
@@ -153,6 +159,7 @@ impl Store {
                 let remaining = body.as_ref().map_or(0, |(_, remaining)| *remaining);
                 self.on_fetched(core, number, record.map(|record| Held { remaining, record }), cx);
             }
+            Job::Many(number, _) => self.put_many_here(core, (*number, at, to), cx),
             _ => self.on_job_over(core, job, None, cx),
         }
     }
@@ -181,6 +188,20 @@ impl Store {
                 progress.acknowledged += 1;
                 progress.taken += u32::from(matches!(ack.result.outcome, Outcome::Stored { .. }));
                 self.pump(core, stream, cx);
+            }
+            (Some(Job::Many(number, many)), Frame::Ack(ack)) => {
+                let (number, more) = (*number, many.on_ack());
+                self.on_many_put(core, (number, ack.number), &[ack.result], cx);
+                if more {
+                    self.pump(core, stream, cx);
+                }
+            }
+            (Some(Job::Relay(relay)), Frame::Ack(ack)) => {
+                let (copied, more) = relay.on_ack(ack.number);
+                self.on_relayed(core, copied, &ack.result, cx);
+                if more {
+                    self.pump(core, stream, cx);
+                }
             }
             (Some(Job::Fetch(..)), Frame::Record(held)) => {
                 self.finish(core, stream, Some(Given::Record(held)), cx);
@@ -262,12 +283,20 @@ impl Store {
                     self.finish(core, stream, None, cx);
                 }
             }
+            Some(Job::Many(..)) => self.pump_many(core, stream, cx),
+            Some(Job::Relay(_)) => self.pump_relay(core, stream, claim, cx),
             None => {}
         }
     }
 
     /// A job has come to its end.
-    fn finish(&mut self, core: &mut Core, stream: StreamId, given: Option<Given<'_>>, cx: &mut Context<'_>) {
+    pub(super) fn finish(
+        &mut self,
+        core: &mut Core,
+        stream: StreamId,
+        given: Option<Given<'_>>,
+        cx: &mut Context<'_>,
+    ) {
         let Some(talk) = self.streams.talks.remove(&stream) else { return };
         send(stream, &Frame::Bye(Bye { reason: ByeReason::Done }), cx);
         cx.close(stream);
@@ -301,6 +330,8 @@ impl Store {
             (Job::Push(number, _, progress), given) => {
                 self.on_streamed(core, number, given.map(|_| progress.taken), cx);
             }
+            (Job::Many(number, many), given) => self.on_many_over(core, number, (&many, given.is_some()), cx),
+            (Job::Relay(relay), _) => self.on_relay_over(core, relay, cx),
             (Job::Pull(number, _, taken), given) => {
                 self.on_streamed(core, number, given.map(|_| taken), cx);
             }

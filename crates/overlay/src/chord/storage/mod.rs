@@ -5,6 +5,7 @@
 //! carries what is too large for datagrams; `disk` holds back what is not on the disk. A host that neither holds nor
 //! wants anything has no [`Store`], only the door to it: a million such hosts share a simulator.
 
+mod bulk;
 mod clocks;
 mod compare;
 mod config;
@@ -20,6 +21,7 @@ mod put;
 mod quota;
 mod rates;
 mod records;
+mod relay;
 mod rest;
 mod serve;
 mod shard;
@@ -30,6 +32,7 @@ mod stream;
 mod sync;
 mod upkeep;
 mod validity;
+mod verified;
 mod wish;
 mod write;
 mod writing;
@@ -107,6 +110,7 @@ pub(crate) struct Store {
     gets: rates::Rates,
     heat: rates::Heat,
     clocks: clocks::Clocks,
+    verified: verified::Verified,
     own: own::Own,
     holder_load: u8,
     deleted: u64,
@@ -337,7 +341,7 @@ impl Store {
             return core.blame(Violation::BadRecord);
         };
         let candidate = validity::candidate(&record, Some(remaining), quota::Network::UNKNOWN);
-        let (Ok(candidate), Ok(())) = (candidate, validity::check(&record)) else {
+        let (Ok(candidate), Ok(())) = (candidate, self.verified.check(&record)) else {
             return core.blame(Violation::BadRecord);
         };
         let clock = self.clock(core, now);

@@ -50,7 +50,7 @@ pub(crate) enum Task {
 impl Store {
     /// Begins an operation; the key's owner is looked up first. None if too many are under way.
     pub(crate) fn begin(&mut self, core: &mut Core, key: RingId, task: Task) -> Option<u32> {
-        if self.operations.len() >= usize::from(core.config.storing.operations) {
+        if !self.may_begin(core) {
             return None;
         }
         let number = self.number();
@@ -60,8 +60,13 @@ impl Store {
         Some(number)
     }
 
+    /// Whether another may begin.
+    pub(crate) fn may_begin(&self, core: &Core) -> bool {
+        self.operations.len() < usize::from(core.config.storing.operations)
+    }
+
     /// Looks the owner up (again).
-    fn look(&mut self, core: &mut Core, number: u32) {
+    pub(super) fn look(&mut self, core: &mut Core, number: u32) {
         let Some(operation) = self.operations.get_mut(&number) else { return };
         operation.attempts += 1;
         operation.due = None;

@@ -2,6 +2,7 @@
 //! ourselves. "Stored" is said only when the quorum has acknowledged; a lower number is told as it is, and tried again.
 
 use super::Store;
+use super::bulk;
 use super::operation::{Operation, Task};
 use super::quota;
 use super::serve::INLINE;
@@ -39,6 +40,11 @@ impl Store {
             return self.put_large(core, (number, owner), (&body, flags, cas), cx);
         }
         let low = found.owner.claim.low().unwrap_or(owner.id);
+        let many = bulk::many(&writing.items, low, owner.id);
+        if let Some(many) = many.filter(|_| writing.by_stream && writing.cas.is_none()) {
+            (writing.sent, writing.answered) = (many, 0);
+            return self.put_many(core, (number, owner), cx);
+        }
         writing.sent = fitting(&writing.items, low, owner.id);
         let items = writing.items.clone();
         let (flags, cas, sent) = (writing.flags, writing.cas, writing.sent.clone());
@@ -76,7 +82,7 @@ impl Store {
             }
             None if owner.is_some_and(|owner| owner.endpoint == from.endpoint) => {
                 let need = core.config.write_quorum;
-                apply(writing, &results, need);
+                apply(writing, (0, &results), need);
                 if self.clocks.guess().is_none_or(|ahead| ahead > -60) && writing.is_dated_ahead() {
                     // The owner's clock is wrong, or ours; the others of the set will tell.
                     return self.put_directly(core, number, cx);
@@ -100,7 +106,7 @@ impl Store {
         writing.sent = writing.items.iter().position(is_large).into_iter().collect();
         match result {
             Some(result) => {
-                apply(writing, &[result], core.config.write_quorum);
+                apply(writing, (0, &[result]), core.config.write_quorum);
                 self.on_applied(core, number, cx);
             }
             None => self.again(core, number, Failure::Unanswered, cx),
@@ -221,7 +227,7 @@ impl Store {
         }
     }
 
-    fn put_done(&mut self, core: &mut Core, number: u32, cx: &mut Context<'_>) {
+    pub(super) fn put_done(&mut self, core: &mut Core, number: u32, cx: &mut Context<'_>) {
         let Some(operation) = self.operations.remove(&number) else { return };
         let Task::Put(writing) = operation.task else { return };
         match writing.cause {

@@ -25,6 +25,10 @@ pub struct Quotas {
     pub posting_percent: u8,
     /// Percent of both that one publisher may take; 2.
     pub publisher_percent: u8,
+    /// Percent of the store up to which publishers and networks may go beyond their shares, as long as nobody else wants the
+    /// room: whoever has most makes room first; 0, so that a share is a share. A small ring has few holders for all that
+    /// one node publishes: the program says 75.
+    pub spare_percent: u8,
     /// Percent of the bytes that one /24 (IPv6: /48) may take; 5. Private networks have no such limit: their hosts share
     /// a prefix; `None` lifts it everywhere.
     pub network_percent: Option<u8>,
@@ -45,6 +49,7 @@ impl Default for Quotas {
             records: 200_000,
             posting_percent: 60,
             publisher_percent: 2,
+            spare_percent: 0,
             network_percent: Some(5),
             providers_per_key: 512,
             writers_per_name: 64,
@@ -232,16 +237,30 @@ impl Usage {
         let (more, one) = (charge.bytes.saturating_sub(freed.unwrap_or(0)), u32::from(freed.is_none()));
         if let Some(account) = charge.account {
             let (bytes, records) = self.of_account(&account);
-            if bytes + more > quotas.publisher_bytes() || records + one > quotas.publisher_records() {
+            let over = bytes + more > quotas.publisher_bytes() || records + one > quotas.publisher_records();
+            if over && !self.has_spare(charge, (more, one), quotas) {
                 return Err(Met::of(Limit::Publisher));
             }
         }
         if let Some(limit) = quotas.network_bytes()
             && self.networks.get(&charge.network).is_some_and(|share| share.bytes + more > limit)
+            && !self.has_spare(charge, (more, one), quotas)
         {
             return Err(Met::of(Limit::Network));
         }
         Ok(())
+    }
+
+    /// Whether there is room that is nobody's share for now.
+    fn has_spare(&self, charge: &Charge, (more, one): (u64, u32), quotas: &Quotas) -> bool {
+        let percent = quotas.spare_percent;
+        let fits = |share: &Share, bytes: u64, records: u32| {
+            share.bytes + more <= bytes / 100 * u64::from(percent)
+                && share.records + one <= records / 100 * u32::from(percent)
+        };
+        percent > 0
+            && fits(&self.all, quotas.bytes, quotas.records)
+            && (!charge.posting || fits(&self.postings, quotas.posting_bytes(), quotas.posting_records()))
     }
 
     /// Whether anything must make room.

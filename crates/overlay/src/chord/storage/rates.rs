@@ -32,6 +32,8 @@ impl Bucket {
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Rates {
     buckets: BTreeMap<IpAddr, Bucket>,
+    /// What nobody has for himself.
+    spare: Option<Bucket>,
 }
 
 impl Rates {
@@ -49,6 +51,25 @@ impl Rates {
             bucket.millis -= wanted;
         }
         admitted
+    }
+
+    /// The same for requests that wait for their answers: beyond its own bucket a source may use what is spare for all.
+    pub(crate) fn admit_spare(
+        &mut self,
+        source: Endpoint,
+        count: u32,
+        (limit, spare): ((u32, u32), (u32, u32)),
+        now: Instant,
+    ) -> bool {
+        let full = Bucket { millis: u64::from(spare.1) * 1_000, since: now };
+        let bucket = self.spare.get_or_insert(full);
+        bucket.refill(spare, now);
+        let wanted = u64::from(count) * 1_000;
+        if bucket.millis >= wanted {
+            bucket.millis -= wanted;
+            return true;
+        }
+        self.admit(source, count, limit, now)
     }
 
     /// Whether anybody asked so much lately that it counts.
@@ -125,6 +146,19 @@ mod tests {
         }
         assert!((295..=300).contains(&admitted), "{admitted} in ten seconds at 20 a second after 100");
         assert!(rates.admit(Endpoint::v4([192, 0, 2, 2], 1), 100, (20, 100), Instant::EPOCH));
+    }
+
+    #[test]
+    fn what_is_spare_is_used_up_by_one_source_and_others_have_their_own_still() {
+        let mut rates = Rates::default();
+        let (greedy, other) = (Endpoint::v4([192, 0, 2, 1], 1), Endpoint::v4([192, 0, 2, 2], 1));
+        let limits = ((20, 100), (1_000, 2_000));
+        let admitted = (0..500).filter(|_| rates.admit_spare(greedy, 10, limits, Instant::EPOCH)).count();
+        assert_eq!(admitted, 210, "the spare ones and its own");
+        assert!((0..100).all(|_| rates.admit_spare(other, 1, limits, Instant::EPOCH)));
+        let later = Instant::EPOCH + Duration::from_secs(1);
+        let admitted = (0..500).filter(|_| rates.admit_spare(greedy, 10, limits, later)).count();
+        assert_eq!(admitted, 102);
     }
 
     #[test]

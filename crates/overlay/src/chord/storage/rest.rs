@@ -36,6 +36,9 @@ impl Store {
         release(&mut self.streams.talks);
         release(&mut self.streams.knocking);
         self.disk.release();
+        if self.streams.talks.is_empty() {
+            self.verified.end();
+        }
         if self.puts.is_busy() || self.gets.is_busy() {
             self.rest_at = Some(now + AFTER);
             return false;

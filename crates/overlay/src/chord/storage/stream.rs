@@ -5,9 +5,9 @@
 //! buffered; so is what waits to be acknowledged.
 
 use super::Store;
+use super::bulk::Run;
 use super::id::Locator;
 use super::job::Job;
-use super::placement;
 use super::serve::held;
 use super::write::{Asker, How};
 use crate::chord::core::{Core, Received};
@@ -18,12 +18,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use throng_machine::{Endpoint, StreamId, StreamInput, TokenBucket, Via};
 use throng_wire::chord::{
-    Bye, ByeReason, Cursor, End, Flags, Frame, FrameAck, FrameCopy, Header, Hello, Limit, Outcome, Pull,
-    PutResult, Ready,
+    Bye, ByeReason, Cursor, End, Flags, Frame, FrameAck, Header, Hello, Pull, PutResult, Ready,
 };
 
-/// Streams others opened to us at most, in all and by one address.
-const MOST_IN: (usize, usize) = (64, 4);
+/// Streams others opened to us at most, in all and by one address: who publishes much has one for each range of ours
+/// that it fills, and who shares an address with him copies to us.
+const MOST_IN: (usize, usize) = (64, 16);
 /// Silence after which a stream is closed.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes given for one pull at most.
@@ -117,10 +117,15 @@ impl Store {
         let mut buffer = std::mem::take(&mut talk.buffer);
         buffer.extend_from_slice(bytes);
         let mut at = 0;
+        let mut run = Run::default();
         while let Some(rest) = buffer.get(at..).filter(|rest| !rest.is_empty()) {
             let goes_on = match Frame::decode(rest) {
                 Ok(Some((frame, length))) => {
                     at += length;
+                    if self.gather(core, stream, (&mut run, frame), cx) {
+                        continue;
+                    }
+                    self.settle(core, stream, &mut run, cx);
                     self.on_frame(core, stream, &frame, cx)
                 }
                 Ok(None) => break,
@@ -134,6 +139,7 @@ impl Store {
                 return;
             }
         }
+        self.settle(core, stream, &mut run, cx);
         buffer.drain(..at);
         if let Some(talk) = self.streams.talks.get_mut(&stream) {
             talk.buffer = buffer;
@@ -217,7 +223,6 @@ impl Store {
                 let how = How { flags: put.flags, cas: put.cas };
                 self.write(core, asker, (&[Some(put.held)], how), cx);
             }
-            Frame::Copy(copy) => self.on_copy_frame(core, (stream, peer), copy, cx),
             Frame::Pull(pull) => self.on_pull_frame(stream, pull, cx),
             Frame::Bye(_) => {
                 self.drop_talk(core, stream, cx);
@@ -231,27 +236,6 @@ impl Store {
             }
         }
         true
-    }
-
-    fn on_copy_frame(
-        &mut self,
-        core: &mut Core,
-        (stream, peer): (StreamId, &Received),
-        copy: &FrameCopy<'_>,
-        cx: &mut Context<'_>,
-    ) {
-        let host = peer.from.endpoint;
-        let trusted = placement::is_neighbour(core, host);
-        let kept = trusted || placement::keeps(core, copy.held.record.ring_key());
-        let refused = |outcome| PutResult { outcome, count: 0, shard_bits: 0 };
-        let result = if !kept {
-            refused(Outcome::NotMine)
-        } else if !trusted && !self.puts.admit(host, 1, core.config.storing.puts, cx.now()) {
-            refused(Outcome::Refused { limit: Limit::Rate, retry_after: 1 })
-        } else {
-            self.take_copy(core, &copy.held, cx.now())
-        };
-        self.disk.wait(super::disk::Waiter::Frame(stream, copy.number, result));
     }
 
     /// Gives records of a range: those named, or all of it page by page.
@@ -324,17 +308,24 @@ impl Store {
         self.drop_talk(core, stream, cx);
     }
 
-    /// Answers a record of another's stream.
-    pub(crate) fn acknowledge_frame(
+    /// Answers records of another's stream: the first's number, and the results of it and those after it.
+    pub(crate) fn acknowledge_frames(
         &mut self,
         stream: StreamId,
-        number: u32,
-        result: PutResult,
+        first: u32,
+        results: &[PutResult],
         cx: &mut Context<'_>,
     ) {
-        if self.streams.talks.contains_key(&stream) {
-            send(stream, &Frame::Ack(FrameAck { number, result, stored: None }), cx);
+        if !self.streams.talks.contains_key(&stream) || results.is_empty() {
+            return;
         }
+        cx.write(stream, |out| {
+            for (index, result) in (0..).zip(results) {
+                let number = first.wrapping_add(index);
+                // What has no encoding is not sent: the other end's patience ends.
+                let _ = Frame::Ack(FrameAck { number, result: *result, stored: None }).encode(out);
+            }
+        });
     }
 }
 

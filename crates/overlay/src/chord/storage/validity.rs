@@ -46,6 +46,14 @@ pub(crate) fn check(record: &Record<'_>) -> Result<(), Invalid> {
     check_terms(signed)
 }
 
+/// Checks sense alone, of a record whose signature is known to hold.
+pub(crate) fn check_sense(record: &Record<'_>) -> Result<(), Invalid> {
+    match record {
+        Record::Signed(signed) => check_terms(signed),
+        Record::Immutable(_) => Ok(()),
+    }
+}
+
 fn check_terms(signed: &Signed<'_>) -> Result<(), Invalid> {
     let (Subject::Posting { terms: under, .. }, Some(value)) = (signed.subject, signed.value) else {
         return Ok(());

@@ -20,17 +20,19 @@ use throng_wire::chord::{
 };
 
 /// Writes under way at once; more are refused.
-const MOST: usize = 1_024;
+pub(super) const MOST: usize = 1_024;
 
 /// Where the answer to a write goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Asker {
     /// A datagram.
     Datagram(Received),
-    /// A record of a stream.
+    /// Records of a stream: the number of the first, and the others' after it.
     Stream(StreamId, u32, Received),
     /// An operation of our own whose key is ours.
     Local(u32, Received),
+    /// Many records of an operation of our own whose keys are ours: which is the first.
+    Many(u32, u32, Received),
 }
 
 /// A put at the owner while copies are made.
@@ -41,7 +43,7 @@ pub(crate) struct Write {
     /// Copies, ours included, that make it stored.
     need: u8,
     /// Replicas not heard of, and ourselves until the disk has it.
-    outstanding: u8,
+    pub(super) outstanding: u8,
     due: Instant,
 }
 
@@ -68,7 +70,12 @@ impl Write {
         self.outstanding == 0 || self.slots.iter().all(enough)
     }
 
-    fn add_copy(&mut self, index: usize) {
+    /// Where each record that was taken lies here, with its place in the write.
+    pub(super) fn taken(&self) -> impl Iterator<Item = (usize, Locator)> {
+        self.slots.iter().enumerate().filter_map(|(index, slot)| Some((index, slot.id?)))
+    }
+
+    pub(super) fn add_copy(&mut self, index: usize) {
         if let Some(Slot { outcome: Outcome::Stored { copies, .. }, .. }) = self.slots.get_mut(index) {
             *copies = copies.saturating_add(1);
         }
@@ -84,7 +91,7 @@ impl Store {
         let txid = from.header.txid;
         let repeated = |write: &Write| match write.asker {
             Asker::Datagram(other) => other.header.txid == txid && other.from == from.from,
-            Asker::Stream(..) | Asker::Local(..) => false,
+            Asker::Stream(..) | Asker::Local(..) | Asker::Many(..) => false,
         };
         if self.writes.values().any(repeated) {
             return;
@@ -168,8 +175,8 @@ impl Store {
         // Copies are marked as the original is.
         let records: Vec<_> = records.iter().map(|held| held.map(|held| self.marked(held))).collect();
         let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        let admitted = core.endpoint == Some(from.from.endpoint)
-            || self.puts.admit(from.from.endpoint, count, core.config.storing.puts, cx.now());
+        let admitted =
+            core.endpoint == Some(from.from.endpoint) || self.admits(core, &asker, count, cx.now());
         let mut slots = Vec::with_capacity(records.len());
         for held in &records {
             slots.push(match held {
@@ -188,6 +195,17 @@ impl Store {
         self.replicate(core, at, (asker, slots, &records), cx);
     }
 
+    /// Whether a source may have so much written now.
+    fn admits(&mut self, core: &Core, asker: &Asker, count: u32, now: Instant) -> bool {
+        let (source, storing) = (asker.received().from.endpoint, &core.config.storing);
+        match asker {
+            Asker::Stream(..) => {
+                self.puts.admit_spare(source, count, (storing.puts, storing.spare_puts), now)
+            }
+            _ => self.puts.admit(source, count, storing.puts, now),
+        }
+    }
+
     fn marked<'a>(&self, held: Held<'a>) -> Held<'a> {
         let bits = self.shard_bits(held.record.ring_key());
         Held { record: shards::marked(&held.record, bits).unwrap_or(held.record), ..held }
@@ -204,11 +222,8 @@ impl Store {
         }
         self.disk.wait(match asker {
             Asker::Datagram(from) => Waiter::Answer(Box::new((from, results))),
-            Asker::Stream(stream, number, _) => match results.first() {
-                Some(result) => Waiter::Frame(stream, number, *result),
-                None => return,
-            },
-            Asker::Local(..) => return self.answer(core, &asker, &results, cx),
+            Asker::Stream(stream, first, _) => Waiter::Frames(stream, first, results),
+            Asker::Local(..) | Asker::Many(..) => return self.answer(core, &asker, &results, cx),
         });
     }
 
@@ -236,6 +251,9 @@ impl Store {
             if let Outcome::Stored { of: all, .. } = &mut slot.outcome {
                 *all = of;
             }
+        }
+        if taken.len() > 1 && !matches!(asker, Asker::Datagram(_)) {
+            return self.replicate_many(core, (at, number, others), write, cx);
         }
         for node in others {
             let message = Replicate { claim, flags: PutFlags::default(), records: (&taken).into() };
@@ -295,11 +313,8 @@ impl Store {
     fn answer(&mut self, core: &mut Core, asker: &Asker, results: &[PutResult], cx: &mut Context<'_>) {
         match asker {
             Asker::Datagram(from) => self.acknowledge(core, from, results, None, cx),
-            Asker::Stream(stream, number, _) => {
-                if let Some(result) = results.first() {
-                    self.acknowledge_frame(*stream, *number, *result, cx);
-                }
-            }
+            Asker::Stream(stream, first, _) => self.acknowledge_frames(*stream, *first, results, cx),
+            Asker::Many(number, first, _) => self.on_many_put(core, (*number, *first), results, cx),
             Asker::Local(number, _) => self.on_large_put(core, *number, results.first().copied(), cx),
         }
     }
@@ -384,7 +399,7 @@ impl Store {
         let id = candidate.id;
         // What is held already in this version was verified then: refreshes and repairs cost no signature check.
         let known = self.records.find(&id, now).is_some_and(|stored| stored.body == candidate.body);
-        if let Err(invalid) = if known { Ok(()) } else { validity::check(record) } {
+        if let Err(invalid) = if known { Ok(()) } else { self.verified.check(record) } {
             core.blame(Violation::BadRecord);
             return Slot::refused(Limit::from(invalid), 0);
         }
@@ -455,7 +470,10 @@ pub(crate) struct How {
 impl Asker {
     fn received(&self) -> Received {
         match self {
-            Asker::Datagram(from) | Asker::Stream(_, _, from) | Asker::Local(_, from) => *from,
+            Asker::Datagram(from)
+            | Asker::Stream(_, _, from)
+            | Asker::Local(_, from)
+            | Asker::Many(_, _, from) => *from,
         }
     }
 }

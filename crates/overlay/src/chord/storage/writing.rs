@@ -40,6 +40,10 @@ pub(crate) struct Writing {
     pub direct: Option<Vec<Node>>,
     /// Which of the items were sent last, in order.
     pub sent: Vec<usize>,
+    /// How many of them were answered, if they went by stream.
+    pub answered: usize,
+    /// Whether many may go by stream; not where none could be had.
+    pub by_stream: bool,
     /// Hosts of the set.
     pub of: u8,
 }
@@ -75,7 +79,17 @@ impl Writing {
             .into_iter()
             .map(|(key, body)| Item { key, body, short: false, state: State::Open(0) })
             .collect();
-        Writing { cause, items, cas, flags: PutFlags::DURABLE, direct: None, sent: Vec::new(), of: 0 }
+        Writing {
+            cause,
+            items,
+            cas,
+            flags: PutFlags::DURABLE,
+            direct: None,
+            sent: Vec::new(),
+            answered: 0,
+            by_stream: true,
+            of: 0,
+        }
     }
 
     /// The same, forwarded already and so not to be forwarded again.
@@ -188,9 +202,10 @@ impl Item {
     }
 }
 
-/// Takes the owner's word on the records sent last.
-pub(super) fn apply(writing: &mut Writing, results: &[PutResult], need: u8) {
-    for (index, result) in writing.sent.iter().zip(results) {
+/// Takes the owner's word on the records sent last, from the `first` of them on.
+pub(super) fn apply(writing: &mut Writing, (first, results): (usize, &[PutResult]), need: u8) {
+    let ours = matches!(writing.cause, Cause::Own | Cause::Renewal);
+    for (index, result) in writing.sent.iter().skip(first).zip(results) {
         let Some(item) = writing.items.get_mut(*index) else { continue };
         item.state = match result.outcome {
             Outcome::Stored { copies, of, .. } if copies >= need.clamp(1, of.max(1)) => {
@@ -198,6 +213,8 @@ pub(super) fn apply(writing: &mut Writing, results: &[PutResult], need: u8) {
             }
             Outcome::Stored { copies, .. } => State::Open(copies.max(1)),
             Outcome::NotMine | Outcome::NeedBody => State::Open(0),
+            // Who publishes goes slower; a person is told, and what is passed on for others is dropped.
+            Outcome::Refused { limit: Limit::Rate, .. } if ours => State::Open(0),
             _ => State::Refused(*result),
         };
         // Whatever is to be sent again is sent whole.

@@ -45,9 +45,18 @@ impl Subject<'_> {
 impl Signed<'_> {
     /// The bytes the signature is over: domain, tag, subject, version, time to live, and the value behind a 1, or a 0
     /// for a tombstone.
+    ///
+    /// Of a posting with a value both words are left empty: its title says where it may lie, so one signature holds for
+    /// all words of an item. A tombstone has no title, and names its words.
     pub fn signed_bytes(&self) -> Vec<u8> {
         let mut out = SIGNATURE_DOMAIN.to_vec();
-        self.subject.push(&mut out);
+        match (self.subject, self.value) {
+            (Subject::Posting { content, .. }, Some(_)) => {
+                out.extend_from_slice(self.subject.tag());
+                [&[][..], &[], content].into_iter().for_each(|part| push_part(part, &mut out));
+            }
+            _ => self.subject.push(&mut out),
+        }
         out.extend_from_slice(&self.seq.to_be_bytes());
         out.extend_from_slice(&self.ttl.to_be_bytes());
         match self.value {

@@ -90,6 +90,31 @@ fn a_postings_signature_is_over_both_words_and_the_item_but_not_the_shard() {
 }
 
 #[test]
+fn one_signature_holds_for_all_words_of_an_item_but_not_for_taking_it_from_another_word() {
+    let under = |word, value| {
+        let terms = Terms::one(term(word));
+        signed(Subject::Posting { terms, content: &CONTENT, shard_bits: 0 }, value).signed_bytes()
+    };
+    let expected = hex(&format!(
+        "7468726f6e672063686f72642031 domain
+6b77 tag: kw
+00000000 no first word
+00000000 no second word
+00000020 bytes of the item
+{} item
+0000000000000102 seq
+00000e10 ttl
+01 a value
+00000005 bytes of the value
+76616c7565 value",
+        "cc".repeat(32)
+    ));
+    assert_eq!(under("blue", Some(b"value")), expected);
+    assert_eq!(under("moon", Some(b"value")), expected);
+    assert_ne!(under("blue", None), under("moon", None));
+}
+
+#[test]
 fn signatures_of_the_other_kinds_begin_with_their_tags() {
     let bytes = |subject| signed(subject, None).signed_bytes();
     let rest = "0000000000000102 seq\n00000e10 ttl\n00 a tombstone";

@@ -33,6 +33,25 @@ fn a_publisher_flooding_a_million_keys_stays_within_its_share() {
 }
 
 #[test]
+fn what_nobody_wants_may_be_used_beyond_a_share_and_is_given_back_first() {
+    let mut records = Records::default();
+    let quotas = Quotas { spare_percent: 75, network_percent: Some(10), ..small() };
+    let one = |n| from(by(n, 1), [8, 0, 0]);
+    let kept = (0..1_000).filter(|n| records.offer(one(*n), None, clock(0), &quotas).is_ok()).count();
+    assert!((60..=75).contains(&kept), "{kept} records of one publisher in a store for a hundred");
+    for who in 2..12 {
+        for n in 0..9 {
+            let offered = from(by(u64::from(who) * 1_000 + n, who), [8, 0, who]);
+            records.offer(offered, None, clock(0), &quotas).expect("a share is always to be had");
+        }
+    }
+    let left = records.usage().of_account(&[1; 16]).1;
+    assert!(left <= 15, "{left} are left to whoever had most");
+    let refused = records.offer(one(5_000), None, clock(0), &quotas);
+    assert!(left < 10 || matches!(refused, Err(Refused::Limit(_))), "there is nothing to spare");
+}
+
+#[test]
 fn what_replaces_an_own_record_is_not_counted_twice() {
     let mut records = Records::default();
     let quotas = small();
