@@ -45,7 +45,7 @@ pub(crate) struct DirectoryArgs {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_per_address: u32,
     /// Files a user may share
-    #[arg(long, value_name = "N", default_value_t = 5_000)]
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
     pub(crate) max_files: u32,
     /// Messages a minute that a user may send for long
     #[arg(long, value_name = "N", default_value_t = 1_200, value_parser = clap::value_parser!(u32).range(1..))]

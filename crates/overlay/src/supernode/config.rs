@@ -67,7 +67,7 @@ pub struct Config {
     pub max_connections: usize,
     /// Connections from one address; 32, for those behind one router.
     pub max_per_address: u32,
-    /// Files of an ordinary node; 5,000.
+    /// Files of an ordinary node; 20,000, since a person may have as many.
     pub max_files: u32,
     /// Files of all together; 500,000.
     pub max_files_in_all: u32,
@@ -77,7 +77,7 @@ pub struct Config {
     pub max_searches: usize,
     /// Searches of an ordinary node; mldonkey asks for each wanted file once a minute.
     pub searches: Rate,
-    /// Other messages of an ordinary node; it shares thousands of files in one run, one a message.
+    /// Other messages of an ordinary node; it shares all its files in one run, one a message.
     pub messages: Rate,
     /// Pushes that one address may be named in as the one to be called, a minute; 6.
     pub max_calls_a_minute: u32,
@@ -156,12 +156,12 @@ impl Default for Config {
             balance_every: 10 * second,
             max_connections: 500,
             max_per_address: 32,
-            max_files: 5_000,
+            max_files: 20_000,
             max_files_in_all: 500_000,
             max_hits: 200,
             max_searches: 32,
             searches: Rate { burst: 40, every: second },
-            messages: Rate { burst: 6_000, every: second / 20 },
+            messages: Rate { burst: 22_000, every: second / 20 },
             max_calls_a_minute: 6,
             max_queue: 128 << 10,
             greeting_timeout: 15 * second,

@@ -107,7 +107,7 @@ impl Default for Config {
             registered_only: false,
             max_connections: 120_000,
             max_per_address: 64,
-            max_files: 5_000,
+            max_files: 20_000,
             max_browse: 500,
             max_watched: 32,
             max_ignored: 32,

@@ -15,7 +15,7 @@ fn a_frame_of_2048_bytes_is_heard_and_one_of_2049_is_the_end() {
 }
 
 #[test]
-fn five_thousand_files_are_enough_for_a_user_who_shares_a_million() {
+fn twenty_thousand_files_are_enough_for_a_user_who_shares_a_million() {
     let mut world = World::new(Config { messages: Rate { a_minute: 60, burst: 2_000_000 }, ..config() });
     let anna = world.user("anna", 1);
     for number in 0..100_000 {
@@ -24,13 +24,13 @@ fn five_thousand_files_are_enough_for_a_user_who_shares_a_million() {
         if number % 1_000 == 999 {
             let seen = world.seen(anna);
             assert!(
-                seen.iter().all(|seen| *seen == is(404, "You may only share 5000 files")),
+                seen.iter().all(|seen| *seen == is(404, "You may only share 20000 files")),
                 "{:?}",
                 seen[0]
             );
         }
     }
-    assert_eq!(world.probe.machine.gauges().files_here, 5_000);
+    assert_eq!(world.probe.machine.gauges().files_here, 20_000);
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn a_node_that_shares_ten_million_files_is_heard_for_as_many_as_it_may() {
 fn a_flood_of_messages_ends_the_connection() {
     let mut world = World::new(config());
     let mut node = world.join(7, "bob");
-    for _ in 0..7_000 {
+    for _ in 0..23_000 {
         if world.is_closed(node.stream) {
             break;
         }
