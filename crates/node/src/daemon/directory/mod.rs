@@ -21,13 +21,17 @@ use published::Published;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
 use throng_overlay::directory::client::{Command, Config};
 use throng_overlay::discovery::{self, Item, Source, Ticket};
 use throng_runtime::directory::member::{Copy, Member, Offering};
 use throng_runtime::fetch::RangeSource;
 use throng_runtime::net::{NetConfig, Sockets};
 use tokio::task::spawn_local;
+
+/// What is published together is looked at together.
+const SOON: Duration = Duration::from_millis(20);
 
 /// The system's name.
 pub(crate) const NAME: &str = "directory";
@@ -46,6 +50,9 @@ pub(crate) struct Parts {
 
 /// The node's membership of directories.
 pub(crate) struct DirectorySystem {
+    me: Weak<DirectorySystem>,
+    /// What was published is soon looked at.
+    telling: Cell<bool>,
     member: Member,
     data_port: Option<u16>,
     follow: bool,
@@ -67,7 +74,9 @@ impl DirectorySystem {
         let (member, told) = Member::start(config, data, Some(swarm))?;
         let places = Places::new(places);
         let first = places.first_addresses();
-        let system = Rc::new(DirectorySystem {
+        let system = Rc::new_cyclic(|me| DirectorySystem {
+            me: me.clone(),
+            telling: Cell::new(false),
             member,
             data_port,
             follow,
@@ -131,7 +140,17 @@ impl DirectorySystem {
         };
         self.published.borrow_mut().add(ticket, *content);
         self.member.publish(offering);
-        self.tell_published();
+        self.tell_published_soon();
+    }
+
+    /// The same for all that is being published now: looking at each after each would take the square of their number.
+    fn tell_published_soon(&self) {
+        let Some(me) = self.me.upgrade().filter(|_| !self.telling.replace(true)) else { return };
+        spawn_local(async move {
+            tokio::time::sleep(SOON).await;
+            me.telling.set(false);
+            me.tell_published();
+        });
     }
 }
 
