@@ -1,6 +1,7 @@
 //! A source whose work is done on another thread: machines and their sockets live on the node's, downloads elsewhere.
 
-use super::source::{RangeError, RangeSource, Ranging};
+use super::RangeError;
+use super::source::{RangeSource, Ranging};
 use bytes::Bytes;
 use std::ops::Range;
 use tokio::sync::{mpsc, oneshot};

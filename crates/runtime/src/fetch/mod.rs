@@ -4,6 +4,8 @@
 //! for: each gives ranges of one file. A download asks many at once through [`RangeSource`] and verifies what comes.
 
 mod desk;
+mod error;
+pub(crate) mod patience;
 mod plain;
 mod plan;
 mod source;
@@ -12,5 +14,6 @@ mod store;
 mod tests;
 
 pub use desk::{Desk, Order, desk};
+pub use error::RangeError;
 pub use plain::{PlainDownload, PlainProof, PlainSnapshot, PlainSource, PlainState, PlainWish};
-pub use source::{RangeError, RangeSource, Ranging};
+pub use source::{RangeSource, Ranging};

@@ -1,9 +1,9 @@
 //! What a download asks of a source, and what it is told.
 
+use super::RangeError;
 use bytes::Bytes;
 use std::ops::Range;
 use std::pin::Pin;
-use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// A fetch under way.
@@ -17,26 +17,4 @@ pub trait RangeSource: Send + 'static {
     /// Fetches bytes of the file into `into`, in order and no more than asked for; on an error those that were sent
     /// before it count. Dropping the future gives up. Nothing of what comes is verified here.
     fn fetch(&mut self, range: Range<u64>, into: mpsc::Sender<Bytes>) -> Ranging<'_>;
-}
-
-/// Why a range did not come, or not all of it.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum RangeError {
-    /// The source is busy: ask again after that time; at that place of its queue, if it says so.
-    #[error("busy")]
-    Busy {
-        /// When to ask again.
-        retry_after: Duration,
-        /// The place in its queue, from 1.
-        position: Option<u32>,
-    },
-    /// The connection broke or nothing came in time; it may work again.
-    #[error("the connection broke: {0}")]
-    Broken(String),
-    /// It has not these bytes (it may have others).
-    #[error("it does not have this part")]
-    NotThere,
-    /// It does not have the file, is of another size, or refused for good: do not ask again.
-    #[error("{0}")]
-    Gone(String),
 }

@@ -5,6 +5,7 @@ use super::content::Stage;
 use super::glue::Glue;
 use super::request::Note;
 use super::snapshot::SourceReport;
+use crate::fetch::patience::{Next, Patience};
 use crate::fetch::{RangeError, RangeSource, Ranging};
 use crate::net::socket;
 use crate::storage::{FileMap, Storage};
@@ -23,12 +24,6 @@ use tokio::task::spawn_local;
 
 /// Sources of a torrent, those dropped included; more are not taken.
 const MAX_SOURCES: usize = 256;
-/// After a first failure a source is left alone for so long; each further one doubles it.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause.
-const LAST_PAUSE: Duration = Duration::from_secs(300);
-/// A source that fails so often without a byte between is given up.
-const MAX_FAILURES: u32 = 10;
 /// Parts of a range on their way from a source to the machine.
 const UNDER_WAY: usize = 4;
 /// Padding and gaps are handed on in parts of this.
@@ -80,8 +75,7 @@ struct Entry {
     runs: Option<UnboundedSender<Run>>,
     /// Where the run under way is to end.
     limit: Option<watch::Sender<u64>>,
-    failures: u32,
-    trouble: Option<String>,
+    patience: Patience,
 }
 
 /// A run of the piece space, and where it is to end after all.
@@ -98,7 +92,7 @@ impl Sources {
             name: entry.name.clone(),
             downloaded: of(id).map_or(0, |status| status.downloaded),
             download_rate: of(id).map_or(0, |status| status.download_rate),
-            trouble: entry.trouble.clone(),
+            trouble: entry.patience.trouble.clone(),
             dropped: entry.runs.is_none(),
         };
         self.entries.iter().map(report).collect()
@@ -176,7 +170,7 @@ impl Glue {
         let id = SourceId(of.sources.next);
         of.sources.next += 1;
         let (runs, orders) = mpsc::unbounded_channel();
-        let entry = Entry { name, runs: Some(runs), limit: None, failures: 0, trouble: None };
+        let entry = Entry { name, runs: Some(runs), limit: None, patience: Patience::default() };
         of.sources.entries.insert(id, entry);
         spawn_local(work((content, id), supply, storage.clone(), (orders, self.notes.clone())));
         commands.push(Command::AddSource(content, id, pieces));
@@ -201,7 +195,7 @@ impl Glue {
     pub(super) fn on_source_shut_out(&mut self, content: ContentId, source: SourceId) {
         let Some(entry) = self.entry(content, source) else { return };
         (entry.runs, entry.limit) = (None, None);
-        entry.trouble = Some("sent wrong data".into());
+        entry.patience.trouble = Some("sent wrong data".into());
         let line = format!("{} sent wrong data and was shut out", entry.name);
         self.notice(content, line);
     }
@@ -216,33 +210,15 @@ impl Glue {
         let notes = self.notes.clone();
         let Some(entry) = self.entry(content, source).filter(|entry| entry.runs.is_some()) else { return };
         entry.limit = None;
-        entry.failures = if ended.came > 0 { 0 } else { entry.failures };
-        let pause = match ended.outcome {
-            Ok(()) => {
-                entry.trouble = None;
-                return commands.push(Command::SourceReady(content, source));
+        let pause = match entry.patience.on_ended(ended.came, ended.outcome) {
+            Next::Ready => return commands.push(Command::SourceReady(content, source)),
+            Next::Pause(pause) => pause,
+            Next::GiveUp => {
+                let line = format!("{}: {}", entry.name, entry.patience.trouble.as_deref().unwrap_or("gone"));
+                entry.runs = None;
+                commands.push(Command::RemoveSource(content, source));
+                return self.notice(content, line);
             }
-            Err(RangeError::Busy { retry_after, position }) => {
-                let place = position.map_or(String::new(), |place| format!(", we are number {place}"));
-                entry.trouble = Some(format!("busy{place}"));
-                Some(retry_after.clamp(FIRST_PAUSE, LAST_PAUSE))
-            }
-            Err(RangeError::Gone(reason)) => {
-                entry.trouble = Some(reason);
-                None
-            }
-            Err(error @ (RangeError::Broken(_) | RangeError::NotThere)) => {
-                entry.trouble = Some(error.to_string());
-                entry.failures += 1;
-                let pause = FIRST_PAUSE.saturating_mul(1 << entry.failures.min(16)) / 2;
-                (entry.failures < MAX_FAILURES).then_some(pause.min(LAST_PAUSE))
-            }
-        };
-        let Some(pause) = pause else {
-            let line = format!("{}: {}", entry.name, entry.trouble.as_deref().unwrap_or("gone"));
-            entry.runs = None;
-            commands.push(Command::RemoveSource(content, source));
-            return self.notice(content, line);
         };
         commands.push(Command::SourceFailed(content, source));
         spawn_local(async move {

@@ -22,7 +22,7 @@ impl Work {
     pub(super) fn drop_liar(&mut self, id: u32) {
         let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.runs.is_some()) else { return };
         (entry.runs, entry.limit) = (None, None);
-        entry.trouble = Some("sent wrong data".into());
+        entry.patience.trouble = Some("sent wrong data".into());
         let line = format!("{} sent wrong data and was shut out", entry.name);
         self.plan.give_back(id);
         self.notice(line);

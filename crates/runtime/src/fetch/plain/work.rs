@@ -1,5 +1,6 @@
 //! The work of a download: sources are asked for what is missing, and what they send is kept.
 
+use super::super::patience::{FIRST_PAUSE, Next, Patience};
 use super::super::plan::Plan;
 use super::super::store::Store;
 use super::super::{RangeError, RangeSource};
@@ -20,11 +21,6 @@ const BLOCK: u64 = 256 << 10;
 /// How often the state is told, and every how many of them it is written down.
 const TICK: Duration = Duration::from_millis(500);
 const TICKS_PER_SAVE: u32 = 6;
-/// A source that fails so often without a byte between is given up.
-const MAX_FAILURES: u32 = 8;
-/// Pauses after failures: they double from the first to the last.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LAST_PAUSE: Duration = Duration::from_secs(300);
 /// A source that sends nothing for so long while it is to is asked anew.
 const SILENCE: Duration = Duration::from_secs(30);
 /// Sources of one file; lines kept for people.
@@ -37,8 +33,7 @@ pub(super) struct Entry {
     pub(super) runs: Option<UnboundedSender<(Range<u64>, watch::Receiver<u64>)>>,
     pub(super) limit: Option<watch::Sender<u64>>,
     pub(super) ready: bool,
-    pub(super) failures: u32,
-    pub(super) trouble: Option<String>,
+    pub(super) patience: Patience,
     pub(super) heard: Instant,
 }
 
@@ -139,9 +134,8 @@ impl Work {
         let id = self.next;
         self.next += 1;
         let (runs, mut orders) = unbounded_channel::<(Range<u64>, watch::Receiver<u64>)>();
-        let (limit, failures, trouble, heard) = (None, 0, None, Instant::now());
-        self.entries
-            .insert(id, Entry { name, runs: Some(runs), limit, ready: true, failures, trouble, heard });
+        let (limit, patience, heard) = (None, Patience::default(), Instant::now());
+        self.entries.insert(id, Entry { name, runs: Some(runs), limit, ready: true, patience, heard });
         let news = self.news.clone();
         spawn_local(async move {
             while let Some((range, limit)) = orders.recv().await {
@@ -247,32 +241,17 @@ impl Work {
         self.plan.give_back(id);
         let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.runs.is_some()) else { return };
         entry.limit = None;
-        entry.failures = if came > 0 { 0 } else { entry.failures };
-        let pause = match outcome {
-            Ok(()) => return entry.trouble = None,
-            Err(RangeError::Busy { retry_after, position }) => {
-                let place = position.map_or(String::new(), |place| format!(", we are number {place}"));
-                entry.trouble = Some(format!("busy{place}"));
-                Some(retry_after.clamp(FIRST_PAUSE, LAST_PAUSE))
+        let pause = match entry.patience.on_ended(came, outcome) {
+            Next::Ready => return,
+            Next::Pause(pause) => pause,
+            Next::GiveUp => {
+                let line = format!("{}: {}", entry.name, entry.patience.trouble.as_deref().unwrap_or("gone"));
+                entry.runs = None;
+                if self.alone == Some(id) {
+                    self.alone = None;
+                }
+                return self.notice(line);
             }
-            Err(RangeError::Gone(reason)) => {
-                entry.trouble = Some(reason);
-                None
-            }
-            Err(error) => {
-                entry.trouble = Some(error.to_string());
-                entry.failures += 1;
-                let pause = FIRST_PAUSE.saturating_mul(1 << entry.failures.min(16)) / 2;
-                (entry.failures < MAX_FAILURES).then_some(pause.min(LAST_PAUSE))
-            }
-        };
-        let Some(pause) = pause else {
-            let line = format!("{}: {}", entry.name, entry.trouble.as_deref().unwrap_or("gone"));
-            entry.runs = None;
-            if self.alone == Some(id) {
-                self.alone = None;
-            }
-            return self.notice(line);
         };
         entry.ready = false;
         let news = self.news.clone();
@@ -289,7 +268,7 @@ impl Work {
                 && let Some(limit) = &entry.limit
             {
                 limit.send_replace(0);
-                entry.trouble = Some("it has gone silent".into());
+                entry.patience.trouble = Some("it has gone silent".into());
             }
         }
     }
@@ -321,7 +300,7 @@ impl Work {
             name: entry.name.clone(),
             downloaded: self.plan.total(*id),
             download_rate: if entry.limit.is_some() { self.plan.rate(*id) } else { 0 },
-            trouble: entry.trouble.clone(),
+            trouble: entry.patience.trouble.clone(),
             dropped: entry.runs.is_none(),
         });
         self.snapshot.sources = reports.collect();
