@@ -329,7 +329,7 @@ impl Node {
                 }
                 if self.parts.common.joined.borrow_mut().insert(name) {
                     self.shelf.on_joined(name);
-                    self.transfers.use_waiting(Some(name));
+                    self.transfers.use_waiting(name);
                 }
             }
             News::Discovery(discovery::Event::Left) => self.left(name),

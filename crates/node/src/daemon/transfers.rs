@@ -240,14 +240,14 @@ impl Transfers {
                     transfer.run(&self.common, false);
                 }
                 let (teller, session) = (self.common.teller(), self.common.bittorrent.session().clone());
-                let (id, mut watched) = (id.to_owned(), torrent);
+                let (transfer, mut watched) = (id.to_owned(), torrent);
                 spawn_local(async move {
                     if watched.wait_finished().await.is_ok() {
                         let metainfo = session.metainfo(&watched).await;
-                        let _ = teller.send(Happening::Finished { transfer: id, metainfo });
+                        let _ = teller.send(Happening::Finished { transfer, metainfo });
                     }
                 });
-                self.use_waiting(None);
+                self.use_waiting_of(id);
                 None
             }
             Err(reason) => {
@@ -276,33 +276,23 @@ impl Transfers {
         }
         transfer.kept.complete = true;
         let kept = transfer.kept.clone();
-        self.keep(&kept);
+        if new {
+            self.keep(&kept);
+        }
         Some((new, kept.name, kept.folder))
     }
 
-    /// Gives sources that wait to their transfers; of all, or of one system that was just joined.
-    pub(super) fn use_waiting(&mut self, system: Option<&str>) {
-        let joined = self.common.joined.borrow().clone();
-        for transfer in self.all.values_mut() {
-            if transfer.torrent.is_none() && transfer.plain.is_none() {
-                continue;
-            }
-            let waiting = std::mem::take(&mut transfer.waiting);
-            for source in waiting {
-                let name = source.system();
-                if transfer.used.contains(&source) || transfer.used.len() >= SOURCES {
-                    continue;
-                }
-                let ready = name == super::bittorrent::NAME || joined.contains(name);
-                if !ready || system.is_some_and(|system| system != name) {
-                    transfer.waiting.insert(source);
-                    continue;
-                }
-                if transfer.may_use(&source) {
-                    transfer.give(&self.common, &source);
-                    transfer.used.insert(source);
-                }
-            }
+    /// Gives sources of a system that was just joined to the transfers for which they wait.
+    pub(super) fn use_waiting(&mut self, system: &str) {
+        for transfer in self.all.values_mut().filter(|transfer| !transfer.waiting.is_empty()) {
+            transfer.use_waiting(&self.common, Some(system));
+        }
+    }
+
+    /// Gives the sources that wait for it to a transfer.
+    pub(super) fn use_waiting_of(&mut self, id: &str) {
+        if let Some(transfer) = self.all.get_mut(id) {
+            transfer.use_waiting(&self.common, None);
         }
     }
 
@@ -313,7 +303,7 @@ impl Transfers {
         let same_swarm = own.info_hash.is_some() && own.info_hash == item.info_hash;
         if own.is_same_content(item) || same_swarm || is_perhaps_same(own, item) {
             transfer.waiting.insert(source);
-            self.use_waiting(None);
+            self.use_waiting_of(id);
         }
     }
 
@@ -388,6 +378,28 @@ impl Transfers {
     pub(super) fn report(&self, id: &str) -> Result<TransferReport, Refused> {
         let id = self.full_id(id)?;
         self.all.get(&id).map(report).ok_or_else(|| unknown(&id))
+    }
+}
+
+impl Transfer {
+    /// Uses the sources that wait, of any system or of one.
+    fn use_waiting(&mut self, common: &Rc<Common>, system: Option<&str>) {
+        if self.torrent.is_none() && self.plain.is_none() {
+            return;
+        }
+        for source in std::mem::take(&mut self.waiting) {
+            let name = source.system();
+            if self.used.contains(&source) || self.used.len() >= SOURCES {
+                continue;
+            }
+            let ready = name == super::bittorrent::NAME || common.joined.borrow().contains(name);
+            if !ready || system.is_some_and(|system| system != name) {
+                self.waiting.insert(source);
+            } else if self.may_use(&source) {
+                self.give(common, &source);
+                self.used.insert(source);
+            }
+        }
     }
 }
 

@@ -111,7 +111,7 @@ impl Transfers {
             }
             Err(error) => transfer.failed = Some(format!("cannot start: {error}")),
         }
-        self.use_waiting(None);
+        self.use_waiting_of(id);
     }
 
     /// Torrents that nobody can say the content of, while others have the file: fetched as a file after all.

@@ -67,6 +67,15 @@ impl Content {
         self.publish.send_replace(self.snapshot.clone());
     }
 
+    /// Whether it stays as it was last published unless something happens to it.
+    pub(super) fn is_idle(&self) -> bool {
+        let quiet = |status: &TorrentStatus| {
+            status.peers.0 == 0 && status.download_rate == 0 && status.upload_rate == 0
+        };
+        let resting = matches!(self.snapshot.state, State::Seeding | State::Failed(_) | State::Paused(_));
+        resting && self.trouble.is_none() && self.snapshot.status.as_ref().is_none_or(quiet)
+    }
+
     /// Ends checks that are under way.
     pub(super) fn cancel(&self) {
         let checks = std::iter::once(&self.progress).chain(&self.recheck);

@@ -11,7 +11,7 @@ use crate::net::{Application, Read};
 use crate::storage::Storage;
 use crate::trackers::Trackers;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use throng_machine::{ContentId, Endpoint, Extent};
 use throng_swarm::{AddTorrent, AnnounceRequest, BanReason, Command, Event, PeerSource, Swarm};
@@ -28,8 +28,10 @@ pub(super) struct Glue {
     pub(super) assembly: Assembly,
     /// Announces under way.
     pub(super) announcing: usize,
-    /// Something happened that a person should see at once.
-    pub(super) news: bool,
+    /// Something happened to these that a person should see at once.
+    pub(super) news: BTreeSet<ContentId>,
+    /// Those of which something may change by itself; of all others nothing has since they were last published.
+    pub(super) awake: BTreeSet<ContentId>,
     journal: Arc<Journal>,
     trackers: Trackers,
     pub(super) web: Web,
@@ -41,6 +43,7 @@ impl Application for Glue {
     type Machine = Swarm;
 
     fn on_event(&mut self, event: Event, _: &mut Vec<Command>) {
+        self.awake.extend(about(&event));
         match event {
             // An error means that the torrent was removed meanwhile.
             Event::PieceComplete(content, piece) => _ = self.assembly.complete(content, piece),
@@ -48,7 +51,7 @@ impl Application for Glue {
             Event::Metadata(content, info) => self.on_metadata(content, &info),
             Event::PieceLayer(content, root, layer) => self.on_piece_layer(content, root, &layer),
             Event::LeafHashesWanted(content, piece) => self.on_leaf_hashes_wanted(content, piece),
-            Event::Finished(_) => self.news = true,
+            Event::Finished(content) => _ = self.news.insert(content),
             Event::Announce(request) => self.on_announce(*request),
             Event::Fetch { content, source, offset, len } => {
                 self.on_fetch(content, source, offset..offset + len)
@@ -98,11 +101,13 @@ impl Glue {
         notes: UnboundedSender<Note>,
     ) -> Glue {
         let (contents, journal) = (BTreeMap::new(), Arc::new(journal));
-        Glue { contents, assembly, announcing: 0, news: false, journal, trackers, web, notes, next: 0 }
+        let (news, awake) = (BTreeSet::new(), BTreeSet::new());
+        Glue { contents, assembly, announcing: 0, news, awake, journal, trackers, web, notes, next: 0 }
     }
 
     /// Handles what was said to the thread, except what needs the machine.
     pub(super) fn on_note(&mut self, note: Note, commands: &mut Vec<Command>) {
+        self.awake.extend(note.content());
         match note {
             Note::Add(request, publish, reply) => self.on_add(*request, publish, reply, commands),
             Note::Remove(content) => self.on_remove(content, commands),
@@ -210,7 +215,7 @@ impl Glue {
         }
         self.contents.insert(content, of);
         self.add_peers(content, (PeerSource::Manual, peers), commands);
-        self.news = true;
+        self.news.insert(content);
     }
 
     /// What the swarm is to be told of a torrent, the addresses to try, and a name for it.
@@ -289,7 +294,7 @@ impl Glue {
 
     fn on_opened(&mut self, content: ContentId, opened: Result<Opened, String>) {
         let Some(of) = self.contents.get_mut(&content) else { return };
-        self.news = true;
+        self.news.insert(content);
         match opened {
             Ok(opened) => {
                 of.storage = Some(opened.storage);
@@ -321,7 +326,7 @@ impl Glue {
             commands.push(Command::SetWanted(content, wanted));
         }
         of.stage = Stage::Running;
-        self.news = true;
+        self.news.insert(content);
         let waiting = std::mem::take(&mut of.waiting_peers);
         for (source, peer) in waiting {
             self.add_peers(content, (source, vec![peer]), commands);
@@ -341,7 +346,7 @@ impl Glue {
 
     fn on_metadata(&mut self, content: ContentId, info: &[u8]) {
         let Some(of) = self.contents.get_mut(&content) else { return };
-        self.news = true;
+        self.news.insert(content);
         match Info::parse(info) {
             Ok(info) => {
                 of.snapshot.name = String::from_utf8_lossy(info.name()).into_owned();
@@ -402,8 +407,8 @@ impl Glue {
     pub(super) fn checkpoint(&mut self, last: bool) {
         let mut due = Vec::new();
         for (content, of) in &mut self.contents {
-            if let Some(storage) = self.assembly.storage(*content)
-                && (last || of.unsaved && !of.saving)
+            if (last || of.unsaved && !of.saving)
+                && let Some(storage) = self.assembly.storage(*content)
             {
                 (of.unsaved, of.saving) = (false, true);
                 due.push((*content, storage.clone()));
@@ -436,8 +441,28 @@ impl Glue {
         if let Some(of) = self.contents.get_mut(&content) {
             tracing::info!(text, "notice");
             of.snapshot.notice(text);
-            self.news = true;
+            self.news.insert(content);
         }
+    }
+}
+
+/// The torrent that an event is about.
+fn about(event: &Event) -> Option<ContentId> {
+    match event {
+        Event::PieceComplete(content, _)
+        | Event::DropPiece(content, _)
+        | Event::Metadata(content, _)
+        | Event::PieceLayer(content, ..)
+        | Event::LeafHashesWanted(content, _)
+        | Event::Finished(content)
+        | Event::Fetch { content, .. }
+        | Event::FetchLess { content, .. }
+        | Event::SourceShutOut { content, .. }
+        | Event::PeerJoined(content, ..)
+        | Event::PeerLeft(content, ..)
+        | Event::Banned { content, .. } => Some(*content),
+        Event::Announce(request) => Some(request.content),
+        Event::Stopped => None,
     }
 }
 

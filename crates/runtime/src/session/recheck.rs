@@ -23,7 +23,7 @@ impl Glue {
         let thread = std::thread::Builder::new().name("throng-verify".into());
         if thread.spawn(move || verify(content, &storage, &own, &notes)).is_ok() {
             of.recheck = Some(progress);
-            self.news = true;
+            self.news.insert(content);
         }
     }
 
@@ -37,7 +37,7 @@ impl Glue {
             many => format!("verified: {many} pieces were damaged and are fetched again"),
         });
         commands.extend(lost.iter().map(|piece| Command::PieceLost(content, *piece)));
-        self.news = true;
+        self.news.insert(content);
     }
 }
 

@@ -133,3 +133,40 @@ pub(super) enum Note {
     /// Time to publish snapshots.
     Tick,
 }
+
+impl Note {
+    /// The torrent it is about, if that is in the session already.
+    pub(super) fn content(&self) -> Option<ContentId> {
+        match self {
+            Note::Run(content, _)
+            | Note::AddPeers(content, _)
+            | Note::AddFoundPeers(content, _)
+            | Note::Verify(content)
+            | Note::Reverified(content, _)
+            | Note::Prioritise(content, _)
+            | Note::Resolved(content, _)
+            | Note::Opened(content, _)
+            | Note::Checked(content)
+            | Note::Trouble(content, _)
+            | Note::Saved(content, _)
+            | Note::Probed(content, _)
+            | Note::Leaves(content, ..)
+            | Note::Announced(content, ..)
+            | Note::AddSource(content, ..)
+            | Note::SourceData(content, ..)
+            | Note::SourceEnded(content, ..)
+            | Note::SourceReady(content, _) => Some(*content),
+            Note::Unreadable(extent, _) => Some(extent.content),
+            Note::Add(..)
+            | Note::Remove(_)
+            | Note::Metainfo(..)
+            | Note::SetLimits { .. }
+            | Note::Connection(..)
+            | Note::Storage(..)
+            | Note::Peers(..)
+            | Note::Shutdown(_)
+            | Note::Hashed
+            | Note::Tick => None,
+        }
+    }
+}

@@ -125,7 +125,10 @@ async fn serve(driver: &Driver<Glue>, mut inbox: UnboundedReceiver<Note>, farewe
 
 fn handle(driver: &Driver<Glue>, note: Note) {
     match note {
-        Note::Tick => publish(driver),
+        Note::Tick => {
+            let awake = driver.look(|_, glue| glue.awake.iter().copied().collect());
+            publish(driver, awake);
+        }
         Note::Peers(content, reply) => {
             let now = driver.clock().now();
             let _ = reply.send(driver.look(|swarm, _| swarm.peers(content, now)));
@@ -139,9 +142,8 @@ fn handle(driver: &Driver<Glue>, note: Note) {
         Note::SourceData(content, source, bytes, reply) => feed(driver, (content, source), &bytes, reply),
         note => {
             driver.with_app(|glue, commands| glue.on_note(note, commands));
-            if driver.with_app(|glue, _| std::mem::take(&mut glue.news)) {
-                publish(driver);
-            }
+            let news = driver.with_app(|glue, _| std::mem::take(&mut glue.news));
+            publish(driver, news.into_iter().collect());
         }
     }
 }
@@ -164,14 +166,20 @@ fn feed(
     let _ = reply.send(Go { pause });
 }
 
-/// Publishes how every torrent stands.
-fn publish(driver: &Driver<Glue>) {
+/// Publishes how torrents stand; those of which nothing changes by itself are left alone from then on.
+fn publish(driver: &Driver<Glue>, contents: Vec<ContentId>) {
     let now = driver.clock().now();
-    let contents: Vec<_> = driver.look(|_, glue| glue.contents.keys().copied().collect());
     for content in contents {
         let (status, sources) =
             driver.look(|swarm, _| (swarm.status(content, now), swarm.sources(content, now)));
-        driver.with_app(|glue, _| glue.contents.get_mut(&content).map(|of| of.publish(status, &sources)));
+        driver.with_app(|glue, _| {
+            let of = glue.contents.get_mut(&content);
+            let is_idle = of.is_none_or(|of| {
+                of.publish(status, &sources);
+                of.is_idle()
+            });
+            if is_idle { glue.awake.remove(&content) } else { glue.awake.insert(content) }
+        });
     }
 }
 
@@ -191,7 +199,7 @@ async fn end(driver: &Driver<Glue>, mut inbox: UnboundedReceiver<Note>, farewell
             handle(driver, note);
         }
     }
-    publish(driver);
+    publish(driver, driver.look(|_, glue| glue.contents.keys().copied().collect()));
     // Nothing is left to be served: the thread may wait for the disk.
     driver.with_app(|glue, _| {
         glue.checkpoint(true);

@@ -80,7 +80,7 @@ impl Glue {
         commands: &mut Vec<Command>,
     ) {
         let Some(of) = self.contents.get_mut(&content) else { return };
-        self.news = true;
+        self.news.insert(content);
         match result {
             Ok(()) => {
                 of.trouble = None;
