@@ -35,6 +35,7 @@ assets! {
     "/detail.js" SCRIPT "detail.js",
     "/add.js" SCRIPT "add.js",
     "/search.js" SCRIPT "search.js",
+    "/standing.js" SCRIPT "standing.js",
     "/library.js" SCRIPT "library.js",
     "/network.js" SCRIPT "network.js",
     "/ring.js" SCRIPT "ring.js",

@@ -4,6 +4,7 @@ import { announce, el } from "/dom.js";
 import { lines } from "/api.js";
 import { plural, size, words } from "/format.js";
 import { fetchSource } from "/add.js";
+import { standing } from "/standing.js";
 
 export function open(state) {
   const query = el("input", { id: "query", type: "search", value: state.search?.query ?? "", autocomplete: "off" });
@@ -11,8 +12,12 @@ export function open(state) {
   const list = el("ol", { class: "hits", "aria-label": "Hits" });
   const form = el("form", { class: "fields", role: "search", onsubmit: (event) => { event.preventDefault(); search(); } },
     el("div", {}, el("label", { for: "query" }, "Words"), query),
-    el("button", { type: "submit", class: "fix" }, "Search"));
-  const root = el("div", {}, el("h1", {}, "Search"), el("section", { class: "card", "aria-label": "Search" }, form, told), list);
+    el("button", { type: "submit", class: "fix" }, "Search"),
+    el("button", { type: "button", class: "fix quiet", onclick: () => asked().length > 0 && lasting.add(asked()) }, "Keep asking"));
+  const asked = () => query.value.trim().split(/\s+/).filter((word) => word !== "");
+  const lasting = standing();
+  const root = el("div", {}, el("h1", {}, "Search"), el("section", { class: "card", "aria-label": "Search" }, form, told),
+    list, lasting.root);
   let run = state.search ?? null;
 
   const paint = () => {
@@ -22,15 +27,15 @@ export function open(state) {
     told.textContent = summary(run);
   };
   const search = async () => {
-    const asked = query.value.trim();
-    if (asked === "") return;
+    const wanted = asked();
+    if (wanted.length === 0) return;
     run?.stop.abort();
-    const mine = { query: asked, hits: new Map(), cards: new Map(), systems: new Map(), over: false, stop: new AbortController() };
+    const mine = { query: query.value.trim(), hits: new Map(), cards: new Map(), systems: new Map(), over: false, stop: new AbortController() };
     run = mine;
     state.search = mine;
     paint();
     try {
-      await lines("search", { words: asked.split(/\s+/) }, (step) => {
+      await lines("search", { words: wanted }, (step) => {
         take(mine, step);
         if (run === mine) paint();
       }, mine.stop.signal);
@@ -45,7 +50,7 @@ export function open(state) {
   const update = () => {};
   paint();
   if (run === null) queueMicrotask(() => query.focus());
-  return { root, update };
+  return { root, update, close: lasting.close };
 }
 
 /** One line of the node's answer. */

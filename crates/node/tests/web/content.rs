@@ -51,6 +51,10 @@ fn what_one_publishes_another_finds_fetches_pauses_resumes_and_removes() {
     browser.click("Fetch moon voyage.bin");
     browser.sees("Fetching");
     browser.picture("search");
+    browser.click("Keep asking");
+    browser.sees("Standing searches");
+    browser.click("End moon voyage");
+    browser.until("document.querySelector('[aria-label=\"Standing searches\"]').hidden");
     view(&mut browser, &second, "transfers");
     browser.sees("downloading");
     browser.click("Pause moon voyage.bin");
