@@ -3,7 +3,9 @@
 mod crowd;
 mod directory;
 mod floor;
+mod node;
 mod setup;
+mod torrents;
 mod tracker;
 mod transfer;
 mod ultrapeer;
@@ -40,6 +42,10 @@ enum Comparison {
     Ultrapeer(ultrapeer::Options),
     /// Our directory server as a process: CPU and memory of files, searches and idle connections.
     Directory(directory::Options),
+    /// A library of many files published by one node through all systems: seconds until it is found by each.
+    Node(node::Options),
+    /// A node with many idle torrents: seconds to start, bytes and CPU of each.
+    Torrents(torrents::Options),
     /// Users of a directory who hold their connections and do nothing, for `directory`.
     #[command(hide = true)]
     Hold(directory::Hold),
@@ -53,6 +59,8 @@ fn main() -> Result<()> {
         Comparison::Tracker(options) => tracker::run(&options),
         Comparison::Ultrapeer(options) => ultrapeer::run(&options),
         Comparison::Directory(options) => directory::run(&options),
+        Comparison::Node(options) => node::run(&options),
+        Comparison::Torrents(options) => torrents::run(&options),
         Comparison::Hold(options) => directory::hold(&options),
     }
 }
