@@ -8,8 +8,10 @@ mod chord;
 mod decoders;
 mod directory_client;
 mod directory_server;
+mod fetch;
 mod gnutella;
 mod input;
+mod publication;
 pub mod seeds;
 mod supernode_client;
 mod supernode_server;
@@ -20,8 +22,8 @@ mod transfer;
 pub use chord::chord_machine;
 pub use decoders::chord::chord;
 pub use decoders::content::{bencode, info, magnet, metainfo, paths};
-pub use decoders::gnutella::gnutella;
 pub use decoders::fasttrack::{fasttrack, supernode};
+pub use decoders::gnutella::gnutella;
 pub use decoders::hashes::hashes;
 pub use decoders::http::http;
 pub use decoders::napster::napster;
@@ -29,7 +31,9 @@ pub use decoders::peer::{client_name, extensions, frames, handshake};
 pub use decoders::tracker::{tracker_http, tracker_udp};
 pub use directory_client::directory_client;
 pub use directory_server::directory_server;
+pub use fetch::{plain_plan, web_head};
 pub use gnutella::gnutella_servent;
+pub use publication::publication;
 pub use supernode_client::supernode_client;
 pub use supernode_server::supernode_server;
 pub use swarm::swarm;
@@ -40,7 +44,7 @@ pub use transfer::transfer;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 27] = [
+pub const TARGETS: [Target; 30] = [
     ("bencode", bencode),
     ("metainfo", metainfo),
     ("info", info),
@@ -68,4 +72,7 @@ pub const TARGETS: [Target; 27] = [
     ("supernode", supernode),
     ("supernode_server", supernode_server),
     ("supernode_client", supernode_client),
+    ("publication", publication),
+    ("plain_plan", plain_plan),
+    ("web_head", web_head),
 ];

@@ -56,6 +56,9 @@ pub fn all() -> Vec<Seed> {
     add("supernode", supernode::links());
     add("supernode_server", programs(0x5afe, 16, 1_500));
     add("supernode_client", programs(0x0fa5, 16, 900));
+    add("publication", publications());
+    add("plain_plan", programs(0x91a7, 16, 800));
+    add("web_head", web_heads());
     seeds
 }
 
@@ -406,4 +409,31 @@ fn programs(seed: u64, count: u64, length: usize) -> Vec<Vec<u8>> {
             .collect()
     };
     (0..count).map(program).collect()
+}
+
+fn publications() -> Vec<Vec<u8>> {
+    let item = throng_overlay::discovery::Item {
+        title: "A Trip to the Moon".into(),
+        size: 7,
+        root: Some([1; 32]),
+        info_hash: Some([2; 20]),
+        ..Default::default()
+    };
+    let tags = vec!["film".into(), "1902".into()];
+    let publication =
+        throng_overlay::publication::Publication { item, tags, files: 1, sequence: 9, time: 10 };
+    let signed = publication.sign(&ed25519_dalek::SigningKey::from_bytes(&[7; 32]));
+    [vec![signed], programs(0x9b11, 8, 300)].concat()
+}
+
+fn web_heads() -> Vec<Vec<u8>> {
+    let heads = [
+        "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-9/100\r\nContent-Length: 5\r\n\r\nbytes",
+        "HTTP/1.0 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: http://example.org/a\r\n\r\n",
+        "HTTP/1.1 503 Busy\r\nRetry-After: 999999\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n",
+        "HTTP/1.1 416 Range Not Satisfiable\r\n\r\n",
+    ];
+    heads.iter().map(|head| [&[0, 0, 0, 5], head.as_bytes()].concat()).collect()
 }
