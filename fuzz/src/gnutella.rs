@@ -240,15 +240,21 @@ fn message(input: &mut Input<'_>) -> Vec<u8> {
         }
         (Kind::Qrp, 0) => out.extend_from_slice(&[0, 0, 4, 0, 0, 7]),
         (Kind::Vendor, 0 | 1) => {
-            let kinds: [&[u8]; 6] = [
+            let kinds: [&[u8]; 8] = [
                 b"BEAR\x07\0\x01\0\xca\x18",
                 b"LIME\x15\0\x01\0",
                 b"BEAR\x0b\0\x01\0",
                 b"BEAR\x0c\0\x01\0\x05\0",
                 b"GTKG\x07\0\x01\0\xca\x18",
                 b"\0\0\0\0\0\0\0\0\x02\0LIME\x15\0\x01\0BEAR\x0b\0\x01\0",
+                b"\0\0\0\0\0\0\0\0\x01\0THRG\x02\0\x01\0",
+                b"THRG\x02\0\x01\0",
             ];
-            out.extend_from_slice(kinds[input.below(6)]);
+            let kind = kinds[input.below(8)];
+            out.extend_from_slice(kind);
+            if kind.starts_with(b"THRG") {
+                out.extend_from_slice(input.run());
+            }
         }
         (Kind::Push, 0 | 1) => {
             out.extend_from_slice(&[[7, 9][input.below(2)]; 16]);

@@ -78,6 +78,9 @@ impl Servent {
         let now = cx.now();
         cx.emit(Event::Unlinked { peer: link.peer, said });
         self.forget_asked(link.stream, cx);
+        if live.is_ultrapeer() {
+            self.neighbours_changed(cx);
+        }
         if live.is_leaf() && live.table.is_some() {
             self.table_changed(now);
         }
@@ -270,6 +273,7 @@ impl Servent {
             self.on_due(stream, due, cx);
         }
         self.tick_table(cx);
+        self.tick_around(cx);
         self.tick_searches(cx);
         self.tick_dynamic(cx);
         self.tick_role(cx);

@@ -17,6 +17,10 @@ use throng_wire::gnutella::{Guid, Header, Kind, Query, QueryFlags, QueryHit, Ven
 
 /// Ultrapeers asked at most for one query; 200,000 as in the proposal of 2003.
 const HORIZON: u32 = 200_000;
+/// Where it is known how many ultrapeers there are, so many times that: whoever is reached at random twice as often as
+/// there are some leaves one of seven out, three ultrapeers that search for one leaf one of four hundred. For itself an
+/// ultrapeer searches alone.
+const ROUNDS: (u32, u32) = (2, 5);
 /// Ultrapeers with a matching table that are probed first.
 const PROBES: usize = 6;
 /// Results of one servent that count.
@@ -54,8 +58,11 @@ pub(super) struct DynamicQuery {
     most_ttl: u8,
     enough: u32,
     results: u32,
-    /// Ultrapeers expected to have been asked.
+    /// Ultrapeers expected to have been asked, and at most to be.
     horizon: u32,
+    most: u32,
+    /// It is known how many there are.
+    bounded: bool,
     /// Links asked, with the TTL they got.
     asked: BTreeMap<StreamId, u8>,
     servents: BTreeMap<Guid, u8>,
@@ -105,7 +112,7 @@ impl DynamicQuery {
     /// How many more ultrapeers have to be asked for what is missing.
     fn needed(&self) -> u32 {
         let (results, missing) = (self.counted(), self.enough.saturating_sub(self.counted()));
-        let left = HORIZON.saturating_sub(self.horizon);
+        let left = self.most.saturating_sub(self.horizon);
         if results == 0 {
             return left;
         }
@@ -160,7 +167,7 @@ impl Servent {
         cx: &mut Cx<'_>,
     ) {
         let Ok(query) = Query::parse(payload) else { return };
-        let (config, now) = (self.config.clone(), cx.now());
+        let (config, now, crowd) = (self.config.clone(), cx.now(), self.crowd());
         let Some(ultrapeer) = &mut self.ultrapeer else { return };
         if ultrapeer.dynamic.len() >= config.limits.dynamic {
             self.metrics.dropped += 1;
@@ -176,6 +183,8 @@ impl Servent {
             enough: enough(asker, &query, limit, &config),
             results: 0,
             horizon: 0,
+            most: most_asked(asker, crowd),
+            bounded: crowd.is_some(),
             asked: BTreeMap::new(),
             servents: BTreeMap::new(),
             next: now,
@@ -255,7 +264,8 @@ impl Servent {
         let now = cx.now();
         let Some(dynamic) = self.dynamic(guid) else { return };
         let asker = dynamic.asker;
-        let over = dynamic.counted() >= dynamic.enough || dynamic.horizon >= HORIZON || now >= dynamic.ends;
+        let over =
+            dynamic.counted() >= dynamic.enough || dynamic.horizon >= dynamic.most || now >= dynamic.ends;
         let gone = matches!(asker, Asker::Leaf(stream) if self.live(stream).is_none());
         if gone {
             self.end_dynamic(guid);
@@ -319,7 +329,8 @@ impl Servent {
         let left = open.len() as u32;
         let ((_, misses, stream), live) = open.first()?;
         let most = dynamic.most_ttl.min(live.greeting.max_ttl).max(1);
-        let needed = dynamic.needed() / left.max(1);
+        // Where nobody knows how far it is to the end all links are to bring their share.
+        let needed = dynamic.needed() / if dynamic.bounded { 1 } else { left.max(1) };
         let fitting = (1..=most).rev().find(|ttl| reach(live.greeting.degree, *ttl) <= needed);
         let ttl = fitting.unwrap_or(1);
         // With TTL 1 one without the words has nothing; one that was probed needs more than before.
@@ -361,6 +372,15 @@ impl Servent {
             ultrapeer.dynamic.remove(&guid);
         }
     }
+}
+
+/// How many ultrapeers are asked at most, if there are so many.
+fn most_asked(asker: Asker, crowd: Option<u32>) -> u32 {
+    let rounds = match asker {
+        Asker::Leaf(_) => ROUNDS.0,
+        Asker::Own => ROUNDS.1,
+    };
+    crowd.map_or(HORIZON, |crowd| crowd.saturating_mul(rounds).min(HORIZON))
 }
 
 /// How many results end a search.

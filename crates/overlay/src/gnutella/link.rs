@@ -2,6 +2,7 @@
 //!
 //! A leaf has few links and a simulation a million leaves, so that what not every link needs is boxed.
 
+use super::around::Named;
 use super::coding::{Deflater, Inflater};
 use super::config::Role;
 use super::tables::{Received, Wanted};
@@ -83,6 +84,7 @@ impl Supports {
     pub(super) const STATUS_REQUEST: Supports = Supports(8);
     pub(super) const STATUS: Supports = Supports(16);
     pub(super) const OVER: Supports = Supports(32);
+    pub(super) const NEIGHBOURS: Supports = Supports(64);
 
     pub(super) fn has(self, other: Supports) -> bool {
         self.0 & other.0 != 0
@@ -123,6 +125,8 @@ pub(super) struct Live {
     /// Which version of our route table it has; zero for none.
     pub(super) told_table: u32,
     pub(super) supports: Supports,
+    /// An ultrapeer's neighbours, if it says.
+    pub(super) around: Option<Box<[Named]>>,
     /// It wants no queries that have gone so far.
     pub(super) most_hops: u8,
     /// It gets our route table.
@@ -190,6 +194,7 @@ impl Live {
             table: None,
             told_table: 0,
             supports: Supports::default(),
+            around: None,
             most_hops: u8::MAX,
             takes_tables: false,
             proxy: false,

@@ -8,6 +8,7 @@
 //! stranger's word nearer to us than the stranger; no datagram is answered with more bytes than it had, unless its
 //! sender's address is proved; a link that breaks the protocol is told why when it is closed.
 
+mod around;
 mod bootstrap;
 mod coding;
 mod command;

@@ -13,6 +13,10 @@ pub(super) struct Ultrapeer {
     union: Option<QrpTable>,
     /// Searches under way, by the id of the query.
     pub(super) dynamic: BTreeMap<Guid, Box<DynamicQuery>>,
+    /// When neighbours are told whom we are linked with.
+    pub(super) tell_around: Option<Instant>,
+    /// How many ultrapeers there are, once it was reckoned, and as long as nothing changes.
+    pub(super) crowd: Option<Option<u32>>,
     /// When the last leaf was there.
     pub(super) leaf_seen: Option<Instant>,
 }

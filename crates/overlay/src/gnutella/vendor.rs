@@ -10,7 +10,7 @@ use throng_machine::{StreamId, Via};
 use throng_wire::gnutella::{Guid, Header, VendorKind, VendorMessage};
 
 /// What we read.
-const READ: [VendorKind; 10] = [
+const READ: [VendorKind; 11] = [
     VendorKind::HOPS_FLOW,
     VendorKind::CONNECT_BACK,
     VendorKind::UDP_CONNECT_BACK,
@@ -20,6 +20,7 @@ const READ: [VendorKind; 10] = [
     VendorKind::QUERY_STATUS_REQUEST,
     VendorKind::QUERY_STATUS,
     VendorKind::QUERY_OVER,
+    VendorKind::NEIGHBOURS,
     VendorKind::NO_PROXY,
 ];
 /// A peer may make us call it so often.
@@ -64,6 +65,7 @@ impl Servent {
             (VendorKind::QUERY_STATUS_REQUEST, _) => self.on_status_request(stream, header.guid, cx),
             (VendorKind::QUERY_STATUS, Some(kept)) => self.on_query_status(stream, header.guid, kept),
             (VendorKind::QUERY_OVER, _) => self.on_query_over(stream, header.guid, cx),
+            (VendorKind::NEIGHBOURS, _) => self.on_neighbours(stream, message.data),
             (VendorKind::CONNECT_BACK | VendorKind::UDP_CONNECT_BACK | VendorKind::QUERY_STATUS, None) => {
                 self.fault(stream, Violation::Vendor, cx);
             }
@@ -81,6 +83,7 @@ impl Servent {
             (VendorKind::QUERY_STATUS_REQUEST, Supports::STATUS_REQUEST),
             (VendorKind::QUERY_STATUS, Supports::STATUS),
             (VendorKind::QUERY_OVER, Supports::OVER),
+            (VendorKind::NEIGHBOURS, Supports::NEIGHBOURS),
         ];
         let supports =
             bits.iter().filter(|(kind, _)| listed.contains(kind)).fold(0, |all, (_, bit)| all | bit.0);
@@ -91,6 +94,7 @@ impl Servent {
         if !first || !is_ultrapeer {
             return;
         }
+        self.neighbours_changed(cx);
         let supports = Supports(supports);
         if supports.has(Supports::CONNECT_BACK) && !self.seen_as.is_reached() {
             self.seen_as.asked(cx.now());

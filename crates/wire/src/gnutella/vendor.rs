@@ -47,6 +47,8 @@ impl VendorKind {
     /// Ours, from an ultrapeer to the leaf it searches for: all were asked that are going to be; so many results (u16)
     /// were counted.
     pub const QUERY_OVER: VendorKind = VendorKind::new(b"THRG", 1, 1);
+    /// Ours, between ultrapeers: whom the sender is linked with, seven bytes each: address, port, links it aims for.
+    pub const NEIGHBOURS: VendorKind = VendorKind::new(b"THRG", 2, 1);
     /// By UDP: so many hits wait here.
     pub const OUT_OF_BAND_REPLY: VendorKind = VendorKind::new(b"LIME", 12, 2);
     /// The same, with a token.

@@ -1,5 +1,6 @@
 //! Servents against scripted peers and recorded ones, sentence by sentence of the note, and among themselves.
 
+mod around;
 mod election;
 mod hostile;
 mod messages;
