@@ -15,6 +15,10 @@ use throng_wire::gnutella::ByeCode;
 
 /// A leaf says something at least this often: gtk-gnutella lets those go who do not in 120 s.
 const LEAF_SPEAKS: Duration = Duration::from_secs(60);
+/// A call that has come to nothing for so long is no longer waited for before others are called; it may still succeed.
+const SLOW: Duration = Duration::from_secs(3);
+/// Calls that are not waited for, as a multiple of those that are.
+const MOST_SLOW: usize = 4;
 /// After so long of a standing queue its pings and queries are given up.
 pub(super) const GIVE_UP: Duration = Duration::from_secs(30);
 
@@ -109,18 +113,43 @@ impl Servent {
             // A quarter is left to those who call.
             Role::Ultrapeer => (Role::Ultrapeer, limits.ultrapeers.div_ceil(4) * 3),
         };
-        let have = self.count(role);
-        let outgoing = |link: &&Link| matches!(&link.phase, Phase::Shaking(shaking) if shaking.outgoing);
-        let mut calling = self.links.iter().filter(outgoing).count();
-        while have + calling < wanted && calling < limits.attempts {
-            let Some(to) = self.next_host(have + calling == 0, cx.now()) else {
+        let (have, now) = (self.count_sound(role), cx.now());
+        // Whoever is cut off calls several: those that died with its neighbours are known to it just as well.
+        let wanted = if have == 0 { wanted.max(limits.attempts) } else { wanted };
+        let (mut calling, slow) = self.calls(now);
+        let most = limits.attempts.min((limits.attempts * MOST_SLOW).saturating_sub(slow));
+        while have + calling < wanted && calling < most {
+            let Some(to) = self.next_host(have + calling == 0, now) else {
                 self.ask_host_caches(cx);
                 return;
             };
             let stream = cx.open(Via::Tcp, to);
             self.insert(stream, to, true, cx);
+            self.wake_by(now + SLOW);
             calling += 1;
         }
+    }
+
+    /// Calls under way that are waited for, and those that are so no longer. Wakes when one of the former joins the latter.
+    fn calls(&mut self, now: Instant) -> (usize, usize) {
+        let latest = now + self.config.timing.handshake;
+        let left = |link: &Link| match &link.phase {
+            Phase::Shaking(shaking) if shaking.outgoing => Some((shaking.deadline + SLOW) - latest),
+            _ => None,
+        };
+        let (slow, fresh): (Vec<_>, Vec<_>) =
+            self.links.iter().filter_map(left).partition(|left| left.is_zero());
+        if let Some(left) = fresh.iter().min() {
+            self.wake_by(now + *left);
+        }
+        (fresh.len(), slow.len())
+    }
+
+    /// How many links of that role are up and answer: one that let two pings pass is likely to be dead, and others are
+    /// called before that is sure.
+    pub(super) fn count_sound(&self, role: Role) -> usize {
+        let sound = |live: &Live| live.greeting.role == role && live.unanswered < 2;
+        self.links.iter().filter(|link| link.live().is_some_and(sound)).count()
     }
 
     /// Calls one that the application names.

@@ -71,7 +71,7 @@ impl Servent {
             (Role::Ultrapeer, _) => limits.ultrapeers,
             (Role::Plain, _) => limits.most_plain,
         };
-        if self.count(role) < most { Ok(()) } else { Err((503, "Full")) }
+        if self.count_sound(role) < most { Ok(()) } else { Err((503, "Full")) }
     }
 
     /// Nobody is linked twice, nor with itself.

@@ -180,3 +180,35 @@ fn two_that_call_each_other_at_once_end_up_with_one_link() {
     assert_eq!(links, (1, 1));
     assert!(net.sent(Kind::Ping) > 0);
 }
+
+#[test]
+fn every_leaf_has_an_ultrapeer_again_soon_after_the_best_connected_half_of_them_died() {
+    let (_, (stranded, seconds)) = twice(|| {
+        let mut net = Net::new(8);
+        let config = Config { deflate: false, ..Config::default() };
+        let hosts = two_tier(&mut net, &config, (16, 96));
+        let (ups, leaves) = hosts.split_at(16);
+        let mut best = ups.to_vec();
+        best.sort_by_key(|up| {
+            let servent = net.servent(*up);
+            std::cmp::Reverse(servent.links(Role::Ultrapeer) + servent.links(Role::Leaf))
+        });
+        for up in &best[..8] {
+            net.sim.incident(Incident::Stop(up.0..up.0 + 1, Departure::Silent));
+        }
+        let living: Vec<Endpoint> = best[8..].iter().map(|up| net.sim.endpoint(*up)).collect();
+        let stranded = |net: &Net| {
+            let cut_off =
+                |leaf: &&HostId| !net.servent(**leaf).neighbours().any(|(at, _)| living.contains(&at));
+            leaves.iter().filter(cut_off).count()
+        };
+        let (before, mut seconds) = (stranded(&net), 0);
+        while stranded(&net) > 0 && seconds < 60 {
+            net.run(1);
+            seconds += 1;
+        }
+        (net, (before, seconds))
+    });
+    assert!(stranded >= 4, "{stranded} had nobody left");
+    assert!(seconds <= 20, "{seconds} s");
+}
