@@ -33,6 +33,7 @@ use keys::Keys;
 use pool::Pool;
 use postings::{Cursor, Postings};
 use ranges::Run;
+use std::ops::ControlFlow;
 
 /// A document, while it is in the index; ids are used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -197,6 +198,18 @@ impl KeywordIndex {
 
     /// Shows `found` the documents that a query asks for; see [`Answer`] for whether there may be more.
     pub fn search(&mut self, query: &Query<'_>, found: &mut dyn FnMut(&Hit<'_>)) -> Answer {
+        self.search_until(query, &mut |hit| {
+            found(hit);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same, until `found` breaks: then the answer is full.
+    pub fn search_until(
+        &mut self,
+        query: &Query<'_>,
+        found: &mut dyn FnMut(&Hit<'_>) -> ControlFlow<()>,
+    ) -> Answer {
         self.flush();
         search::run(self, query, found)
     }

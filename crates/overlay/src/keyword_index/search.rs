@@ -24,7 +24,11 @@ pub(super) struct Search<'q, 'i> {
 }
 
 /// Searches; `None` if a word occurs nowhere.
-pub(super) fn run(index: &KeywordIndex, query: &Query<'_>, found: &mut dyn FnMut(&Hit<'_>)) -> Answer {
+pub(super) fn run(
+    index: &KeywordIndex,
+    query: &Query<'_>,
+    found: &mut dyn FnMut(&Hit<'_>) -> ControlFlow<()>,
+) -> Answer {
     match query.order {
         Order::Ascending => range(index, query, (0, u32::MAX), Answer::default(), found),
         Order::From(start) => {
@@ -44,13 +48,13 @@ fn range(
     query: &Query<'_>,
     bounds: (u32, u32),
     so_far: Answer,
-    found: &mut dyn FnMut(&Hit<'_>),
+    found: &mut dyn FnMut(&Hit<'_>) -> ControlFlow<()>,
 ) -> Answer {
     let Some(mut search) = Search::new(index, query, so_far) else { return so_far };
     search.run(bounds, &mut |hit, answer| {
-        found(hit);
+        let over = found(hit).is_break();
         answer.hits += 1;
-        answer.full = answer.hits >= query.limit;
+        answer.full = over || answer.hits >= query.limit;
         if answer.full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     search.answer.work = search.work().saturating_add(so_far.work);
@@ -62,7 +66,7 @@ fn ranked(
     index: &KeywordIndex,
     query: &Query<'_>,
     rank: &dyn Fn(&Hit<'_>) -> u64,
-    found: &mut dyn FnMut(&Hit<'_>),
+    found: &mut dyn FnMut(&Hit<'_>) -> ControlFlow<()>,
 ) -> Answer {
     let Some(mut search) = Search::new(index, query, Answer::default()) else { return Answer::default() };
     // The worst of the best on top.
@@ -80,8 +84,11 @@ fn ranked(
     for Reverse((_, Reverse(doc))) in best.into_sorted_vec() {
         let doc = DocId(doc);
         if let (Some(owner), Some(entry)) = (index.documents.owner_of(doc), visit.entry(doc)) {
-            found(&Hit { doc, owner, entry });
             search.answer.hits += 1;
+            if found(&Hit { doc, owner, entry }).is_break() {
+                search.answer.full = true;
+                break;
+            }
         }
     }
     search.answer

@@ -277,6 +277,26 @@ fn words_match_whole_and_all_of_them_must() {
 }
 
 #[test]
+fn a_search_ends_when_whoever_asked_has_enough() {
+    let mut index = KeywordIndex::new([1, 2]);
+    for number in 0..1_000_u32 {
+        index.insert(OwnerId(number / 100), &song(b"the song")).unwrap();
+    }
+    let (words, rank) = (Words::of(b"song"), |hit: &Hit<'_>| u64::from(hit.doc.0));
+    for (order, first) in [(Order::Ascending, 0), (Order::From(DocId(990)), 990), (Order::Rank(&rank), 1_107)]
+    {
+        let query = Query { order, limit: 500, ..Query::new(&words) };
+        let mut found = Vec::new();
+        let answer = index.search_until(&query, &mut |hit| {
+            found.push(hit.doc.0);
+            if found.len() < 20 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        assert_eq!((found.len(), found[0], answer.hits, answer.full), (20, first, 20, true));
+        assert!(answer.work < 200 || first == 1_107, "nothing is read behind the last: {answer:?}");
+    }
+}
+
+#[test]
 fn a_search_that_costs_too_much_says_that_it_is_partial() {
     let mut index = KeywordIndex::new([1, 2]);
     for number in 0..20_000_u32 {

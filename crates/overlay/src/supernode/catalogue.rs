@@ -214,7 +214,9 @@ impl Catalogue {
                 work: WORK,
                 ..keyword_index::Query::new(&search.words)
             };
-            self.index.search(&query, &mut |hit| _ = look(hit));
+            self.index.search_until(&query, &mut |hit| {
+                if look(hit) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
         }
     }
 

@@ -2,6 +2,8 @@
 
 /// Bytes of the pad.
 const PAD: usize = 63;
+/// Behind this place the pad is stirred now and then.
+const STIRS_AT: usize = 7;
 
 /// One direction's keystream; encrypting and decrypting are the same operation.
 #[derive(Clone, Debug)]
@@ -30,23 +32,25 @@ impl Cipher {
     }
 
     /// Applies the keystream to the next bytes of the stream.
-    pub fn apply(&mut self, bytes: &mut [u8]) {
-        for byte in bytes {
-            *byte ^= self.next_byte();
+    pub fn apply(&mut self, mut bytes: &mut [u8]) {
+        while !bytes.is_empty() {
+            let at = usize::from(self.at);
+            // To the pad's end, or to the place behind which it may be stirred.
+            let end = if at <= STIRS_AT { STIRS_AT + 1 } else { PAD };
+            let (now, later) = bytes.split_at_mut((end - at).min(bytes.len()));
+            let mut last = self.pad[if at == 0 { PAD - 1 } else { at - 1 }];
+            for (byte, own) in now.iter_mut().zip(&mut self.pad[at..end]) {
+                last = last.wrapping_add(*own);
+                *own = last;
+                *byte ^= last;
+            }
+            let reached = at + now.len();
+            if reached == STIRS_AT + 1 && last & 0x70 == 0 {
+                self.stir(u32::from(last) + u32::from(self.pad[2]));
+            }
+            self.at = if reached == PAD { 0 } else { reached as u8 };
+            bytes = later;
         }
-    }
-
-    /// The next byte of the keystream.
-    pub fn next_byte(&mut self) -> u8 {
-        let at = usize::from(self.at);
-        let before = if at == 0 { PAD - 1 } else { at - 1 };
-        let byte = self.pad[at].wrapping_add(self.pad[before]);
-        self.pad[at] = byte;
-        if at == 7 && byte & 0x70 == 0 {
-            self.stir(u32::from(byte) + u32::from(self.pad[2]));
-        }
-        self.at = if at + 1 == PAD { 0 } else { self.at + 1 };
-        byte
     }
 
     fn stir(&mut self, by: u32) {
