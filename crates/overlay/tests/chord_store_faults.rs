@@ -8,6 +8,7 @@ use store::{Rings, config, s};
 use throng_overlay::chord::{Command, Config, Event, Failure, Put, Storing, Want};
 use throng_overlay::discovery::{self, Item, Ticket};
 use throng_sim::{Departure, Incident, Network};
+use throng_wire::chord::{Record, Signed, Subject, Term, Terms, shard_of};
 
 fn entry(name: &str, value: &str) -> Put {
     Put::Entry { name: name.into(), value: value.into(), ttl: s(86_400) }
@@ -193,6 +194,18 @@ fn a_hot_word_is_spread_over_shards_and_all_its_postings_are_found() {
         ring.command(n % 16, Command::Discovery(publish));
         ring.run(s(5));
     }
+    ring.run(s(300));
+    // Seven are more than an eighth of a shard: sixteen shards at least, and what was passed on lies there alone.
+    let first = Terms::one(Term::new("hot").unwrap()).ring_key(0);
+    let elsewhere = |record: &Record<'_>| match record {
+        Record::Signed(Signed { subject: Subject::Posting { content, .. }, .. }) => shard_of(content, 2) != 0,
+        _ => false,
+    };
+    for host in 0..16 {
+        let mut kept = ring.on_disk(host).filter(|record| record.ring_key() == first);
+        assert!(!kept.any(|record| elsewhere(&record)), "host {host}");
+    }
+    assert_eq!(ring.find_many(7, "hot", 200).len(), 120);
     // Renewed once: by then publishers know how many shards there are.
     ring.run(s(14 * 3_600));
     let found = ring.find_many(3, "hot", 200);

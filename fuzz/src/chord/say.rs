@@ -96,7 +96,7 @@ fn found<'a>(w: &'a Words, lookup: u64, input: &mut Input<'_>) -> Found<'a> {
 }
 
 fn flags(input: &mut Input<'_>) -> PutFlags {
-    [PutFlags::DURABLE, PutFlags::LOCAL, PutFlags::REPAIR, PutFlags::FORWARDED]
+    [PutFlags::DURABLE, PutFlags::LOCAL, PutFlags::REPAIR, PutFlags::FORWARDED, PutFlags::MOVED]
         .into_iter()
         .filter(|_| input.one_in(3))
         .fold(PutFlags::default(), PutFlags::with)

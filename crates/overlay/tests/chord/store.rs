@@ -233,6 +233,12 @@ impl Rings {
         ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes()
     }
 
+    /// All records on the disk of a host.
+    pub(crate) fn on_disk(&self, host: u32) -> impl Iterator<Item = Record<'_>> {
+        let bodies = self.sim.app(HostId(host)).disk.values();
+        bodies.filter_map(|(body, _)| Record::decode(body).ok())
+    }
+
     /// Ring keys of all records on the disks of hosts that are up, and at how many.
     fn held(&self) -> BTreeMap<RingId, Vec<u32>> {
         let mut held = BTreeMap::<RingId, Vec<u32>>::new();

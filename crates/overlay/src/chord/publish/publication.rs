@@ -4,7 +4,9 @@ use super::item::{content_id, posting_value};
 use super::rarity::{Key, Said};
 use super::{Publishing, terms};
 use crate::chord::core::Core;
-use crate::chord::storage::{Audit, Cause, Draft, Item as Stored, Locator, State, Store, Task, Writing};
+use crate::chord::storage::{
+    Audit, Cause, Draft, Item as Stored, Locator, State, Store, Task, Writing, resharded,
+};
 use crate::chord::{Context, Event};
 use crate::discovery::{self, Item, Ticket};
 use std::collections::BTreeMap;
@@ -218,17 +220,14 @@ impl Store {
         if record.ring_key() != first {
             return;
         }
+        self.count_posting(first);
         self.look_at_shards(core, first, now);
         let bits = self.shard_bits(first);
         if forwarded || bits == shard_bits || shard_of(content, bits) == 0 {
             return;
         }
-        let subject = Subject::Posting { terms, content, shard_bits: bits };
-        let moved = Record::Signed(Signed { subject, ..*signed });
-        let mut body = Vec::new();
-        if moved.encode(&mut body).is_ok() {
-            let key = moved.ring_key();
-            let writing = Writing::new(Cause::Forward, vec![(key, body.into())], None).forwarded();
+        if let Some((key, body)) = resharded(record, bits) {
+            let writing = Writing::forward(first, key, vec![body]);
             self.begin(core, key, Task::Put(Box::new(writing)));
         }
     }

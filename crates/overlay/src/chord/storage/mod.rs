@@ -55,6 +55,7 @@ use crate::chord::violation::Violation;
 pub(crate) use get::{Audit, Reading};
 pub(crate) use id::Locator;
 pub(crate) use operation::Task;
+pub(crate) use shards::resharded;
 pub(crate) use sign::Draft;
 pub(crate) use validity::words_of;
 pub(crate) use writing::{Cause, Item, State, Writing};
@@ -78,6 +79,8 @@ pub(crate) enum Call {
     Token(u32),
     /// The owner's word on a range that may be deleted.
     Confirmed(u32),
+    /// Copies of what lies elsewhere by now are given up.
+    Moved,
 }
 
 /// The door to the store of this host.
@@ -211,6 +214,7 @@ impl Storage {
                 };
                 store.on_confirmed(core, number, confirmed, cx);
             }
+            Call::Moved => {}
         }
         store.flush(core, cx);
     }
@@ -225,6 +229,7 @@ impl Storage {
             Call::Through(number) => store.on_through(core, number, None, cx),
             Call::Token(number) => store.on_token(core, number, false, cx),
             Call::Confirmed(number) => store.on_confirmed(core, number, None, cx),
+            Call::Moved => {}
         }
         store.flush(core, cx);
     }
@@ -299,6 +304,7 @@ impl Storage {
         store.renew(core, cx);
         store.tend_streams(core, cx);
         store.publish_due(core, cx);
+        store.drop_passed(core, cx);
         store.flush(core, cx);
         if store.rest(core, cx.now()) {
             self.store = None;
@@ -330,7 +336,7 @@ impl Store {
         deadline.at(self.operations.values().filter_map(|operation| operation.due).min());
         deadline.at(self.upkeep_deadline());
         deadline.at(self.own.deadline());
-        deadline.at(self.streams.deadline());
+        deadline.at(self.streams.deadline()).at(self.shards.deadline());
         deadline.at(self.publishing.deadline()).at(self.rest_at);
         deadline.earliest()
     }

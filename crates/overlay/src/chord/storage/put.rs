@@ -118,6 +118,9 @@ impl Store {
         let Some(operation) = self.operations.get_mut(&number) else { return };
         let Some(writing) = operation.writing() else { return };
         let progress = writing.items.iter().any(|item| !matches!(item.state, State::Open(_)));
+        // What is passed on and did not fit one datagram follows at once: more is coming.
+        let is_stored = |index: &usize| matches!(writing.items[*index].state, State::Stored(_));
+        let urgent = matches!(writing.cause, Cause::Forward(_)) && writing.sent.iter().any(is_stored);
         let next = writing.open().map(|item| (item.key, item.state, item.body.len() > INLINE)).next();
         match next {
             None => self.put_done(core, number, cx),
@@ -129,6 +132,9 @@ impl Store {
                     operation.attempts = operation.attempts.saturating_sub(1);
                 }
                 self.again(core, number, Failure::Unanswered, cx);
+                if let Some(operation) = self.operations.get_mut(&number).filter(|_| urgent) {
+                    operation.due = Some(cx.now());
+                }
             }
         }
     }
@@ -233,7 +239,7 @@ impl Store {
         match writing.cause {
             Cause::App(ticket) => self.app_put_done(core, (ticket, *writing), cx),
             Cause::Own | Cause::Renewal => self.own_put_done(core, (writing.cause, &writing.items), cx),
-            Cause::Forward => {}
+            Cause::Forward(home) => self.passed_on(home, &writing.items, cx.now()),
         }
     }
 
@@ -255,7 +261,7 @@ impl Store {
                 cx.emit(Event::Failed { ticket, failure });
             }
             Cause::Own | Cause::Renewal => self.own_put_done(core, (writing.cause, &writing.items), cx),
-            Cause::Forward => {}
+            Cause::Forward(home) => self.passed_on(home, &writing.items, cx.now()),
         }
     }
 

@@ -427,6 +427,9 @@ impl Store {
         if self.disk.is_busy() {
             return core.reply(cx, from, &Message::Busy(Busy { retry_after: 10 }));
         }
+        if copies.flags.has(PutFlags::MOVED) {
+            return self.on_moved(core, from, copies, cx);
+        }
         let host = from.from.endpoint;
         let trusted = placement::is_neighbour(core, host) || core.endpoint == Some(host);
         let count = u32::try_from(copies.records.len()).unwrap_or(u32::MAX);

@@ -21,8 +21,8 @@ pub(crate) enum Cause {
     Own,
     /// The renewal of records of ours.
     Renewal,
-    /// A posting passed on to the shard it belongs to: nobody is told.
-    Forward,
+    /// Postings passed on from shard 0 of their word, which lies here, to the shard they belong to: nobody is told.
+    Forward(RingId),
 }
 
 /// Records on their way.
@@ -92,9 +92,10 @@ impl Writing {
         }
     }
 
-    /// The same, forwarded already and so not to be forwarded again.
-    pub(crate) fn forwarded(self) -> Writing {
-        Writing { flags: PutFlags::FORWARDED, ..self }
+    /// Postings of the word whose shard 0 lies at `home`, for the shard at `key`.
+    pub(crate) fn forward(home: RingId, key: RingId, bodies: Vec<Box<[u8]>>) -> Writing {
+        let items = bodies.into_iter().map(|body| (key, body)).collect();
+        Writing { flags: PutFlags::FORWARDED, ..Writing::new(Cause::Forward(home), items, None) }
     }
 
     /// The same, as renewals of what the holders have.
@@ -204,7 +205,7 @@ impl Item {
 
 /// Takes the owner's word on the records sent last, from the `first` of them on.
 pub(super) fn apply(writing: &mut Writing, (first, results): (usize, &[PutResult]), need: u8) {
-    let ours = matches!(writing.cause, Cause::Own | Cause::Renewal);
+    let patient = !matches!(writing.cause, Cause::App(_));
     for (index, result) in writing.sent.iter().skip(first).zip(results) {
         let Some(item) = writing.items.get_mut(*index) else { continue };
         item.state = match result.outcome {
@@ -213,8 +214,8 @@ pub(super) fn apply(writing: &mut Writing, (first, results): (usize, &[PutResult
             }
             Outcome::Stored { copies, .. } => State::Open(copies.max(1)),
             Outcome::NotMine | Outcome::NeedBody => State::Open(0),
-            // Who publishes goes slower; a person is told, and what is passed on for others is dropped.
-            Outcome::Refused { limit: Limit::Rate, .. } if ours => State::Open(0),
+            // Who publishes, or passes on what came from many, goes slower; a person is told.
+            Outcome::Refused { limit: Limit::Rate, .. } if patient => State::Open(0),
             _ => State::Refused(*result),
         };
         // Whatever is to be sent again is sent whole.

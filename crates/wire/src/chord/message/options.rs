@@ -106,8 +106,10 @@ impl PutFlags {
     pub const REPAIR: Self = Self(4);
     /// Forwarded once already by a shard that should not hold it.
     pub const FORWARDED: Self = Self(8);
+    /// Of a `Replicate`: these lie at the shard they belong to by now and need not be kept under this key.
+    pub const MOVED: Self = Self(16);
 
-    const ALL: u8 = 15;
+    const ALL: u8 = 31;
 
     /// Whether all bits of `other` are set.
     pub const fn has(self, other: Self) -> bool {

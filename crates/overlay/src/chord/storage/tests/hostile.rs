@@ -230,6 +230,30 @@ fn comparisons_by_strangers_are_rare_and_their_answers_fit_a_datagram() {
 }
 
 #[test]
+fn only_the_owner_of_a_word_says_what_lies_at_other_shards() {
+    let mut bench = Bench::new(Config::default());
+    bench.prove(stranger(1));
+    let terms = wire::Terms::one(wire::Term::new("word").unwrap());
+    let subject = Subject::Posting { terms, content: &[1; 32], shard_bits: 0 };
+    let (title, source) = ("a word", stranger(1).socket_addr());
+    let posting = wire::Posting { title, tags: "", size: 1, medium: 0, hashes: Default::default(), source };
+    let mut value = Vec::new();
+    posting.encode(&mut value).unwrap();
+    let draft = Draft { subject, seq: NOW / 1_000, ttl: 3_600, value: Some(&value) };
+    let body = Signer::new(&[1; 32]).sign(&draft).unwrap();
+    assert!(matches!(bench.put(stranger(1), std::slice::from_ref(&body))[..], [Outcome::Stored { .. }]));
+    let records = [Held { remaining: 600, record: Record::decode(&body).unwrap() }];
+    let claim = wire::Claim::Active { low: RingId::MIN, epoch: 9 };
+    let moved = wire::Replicate { claim, flags: PutFlags::MOVED, records: (&records).into() };
+    let answers = bench.send(stranger(1), &Message::Replicate(moved));
+    let told = wire::Datagram::decode(&answers[0]).unwrap().message;
+    assert!(
+        matches!(told, Message::PutAck(ack) if ack.results.iter().all(|r| r.outcome == Outcome::NotMine))
+    );
+    assert_eq!(bench.probe.machine.store().records, 1);
+}
+
+#[test]
 fn what_is_on_the_disk_comes_back_and_what_has_rotted_does_not() {
     let mut bench = Bench::new(Config::default());
     let good = entry(1, "good", b"value", NOW);
