@@ -14,6 +14,13 @@ pub enum Command {
     Add(Box<AddTorrent>),
     /// Leave a torrent: its peers are closed, its trackers told `stopped`.
     Remove(ContentId),
+    /// Close a torrent without a word to anyone and await calls for it, if [`crate::Swarm::is_idle`] says that it may.
+    Sleep(ContentId),
+    /// Swarms that can be opened when somebody asks: of a connection that names one [`crate::Event::Called`] tells, and
+    /// it is served if the torrent is added before its handshake is overdue.
+    Await(Vec<[u8; 20]>),
+    /// These are not to be awaited any more.
+    Forget(Vec<[u8; 20]>),
     /// Stop (`false`) or continue (`true`) a torrent: no connections, no announces but `stopped`/`started`.
     Run(ContentId, bool),
     /// The whole metadata of a torrent that was added without it: what the application made of

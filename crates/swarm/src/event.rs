@@ -66,6 +66,8 @@ pub enum Event {
         /// Which.
         source: SourceId,
     },
+    /// Somebody connected for a swarm that is awaited ([`crate::Command::Await`]): add its torrent.
+    Called([u8; 20]),
     /// After [`crate::Command::Shutdown`]: nothing more is to be done but the last announces.
     Stopped,
 }
@@ -150,6 +152,8 @@ pub struct TorrentStatus {
     pub availability: u32,
     /// Tiers of trackers that know of us, and all.
     pub announced: (usize, usize),
+    /// Until a tracker is to be asked next; `None` without trackers.
+    pub announces_in: Option<Duration>,
     /// The last thing each tracker said went wrong.
     pub tracker_errors: Vec<(String, String)>,
 }

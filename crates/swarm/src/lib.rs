@@ -9,6 +9,7 @@
 //! looked for) or [`Command::StorageFailed`] (the torrent pauses).
 
 mod announce;
+mod asleep;
 mod blame;
 mod command;
 mod config;

@@ -13,23 +13,27 @@ use throng_wire::peer::Handshake;
 /// The bytes of a handshake that name its torrent.
 const HEAD: usize = 48;
 
-/// An accepted connection whose handshake has not named a torrent yet.
+/// An accepted connection that belongs to no torrent yet.
 #[derive(Debug)]
-struct Stranger {
+pub(crate) struct Stranger {
     from: Endpoint,
     since: Instant,
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
+    /// The swarm it named, which is asleep.
+    pub(crate) called: Option<[u8; 20]>,
 }
 
 /// The swarm machine: every torrent of one node.
 #[derive(Debug)]
 pub struct Swarm {
-    shared: Shared,
+    pub(crate) shared: Shared,
     // Boxed: a leaf of the map has room for eleven, and most nodes of a simulation have one.
-    torrents: BTreeMap<ContentId, Box<Torrent>>,
+    pub(crate) torrents: BTreeMap<ContentId, Box<Torrent>>,
     by_hash: BTreeMap<[u8; 20], ContentId>,
+    /// Swarms that are known, but not open.
+    pub(crate) asleep: BTreeSet<[u8; 20]>,
     streams: BTreeMap<StreamId, ContentId>,
-    strangers: BTreeMap<StreamId, Stranger>,
+    pub(crate) strangers: BTreeMap<StreamId, Stranger>,
     schedule: BTreeSet<(Instant, ContentId)>,
     scheduled: BTreeMap<ContentId, Instant>,
 }
@@ -41,6 +45,7 @@ impl Swarm {
             shared: Shared::new(config, key),
             torrents: BTreeMap::new(),
             by_hash: BTreeMap::new(),
+            asleep: BTreeSet::new(),
             streams: BTreeMap::new(),
             strangers: BTreeMap::new(),
             schedule: BTreeSet::new(),
@@ -134,6 +139,7 @@ impl Swarm {
         if self.torrents.contains_key(&content) {
             return;
         }
+        let callers = self.awaken(&add.info_hashes);
         for hash in &add.info_hashes {
             self.by_hash.insert(*hash, content);
         }
@@ -141,16 +147,28 @@ impl Swarm {
         if !paused {
             self.with(content, cx, |torrent, shared, cx| torrent.run(true, shared, cx));
         }
+        for (stream, stranger, hash) in callers {
+            self.hand_over(stream, stranger, hash, &[], cx);
+        }
     }
 
     fn remove(&mut self, content: ContentId, cx: &mut Cx<'_>) {
         self.with(content, cx, |torrent, shared, cx| torrent.run(false, shared, cx));
+        self.drop_torrent(content);
+    }
+
+    pub(crate) fn drop_torrent(&mut self, content: ContentId) {
         if let Some(at) = self.scheduled.remove(&content) {
             self.schedule.remove(&(at, content));
         }
         if let Some(torrent) = self.torrents.remove(&content) {
             self.shared.partial_bytes = self.shared.partial_bytes.saturating_sub(torrent.partial_bytes);
-            self.by_hash.retain(|_, by| *by != torrent.content);
+            for hash in &torrent.info_hashes {
+                // Another torrent may have taken it over.
+                if self.by_hash.get(hash) == Some(&content) {
+                    self.by_hash.remove(hash);
+                }
+            }
             self.streams.retain(|_, of| *of != content);
         }
     }
@@ -178,7 +196,7 @@ impl Swarm {
             return;
         }
         self.shared.connected(from.ip());
-        self.strangers.insert(stream, Stranger { from, since: cx.now(), bytes: Vec::new() });
+        self.strangers.insert(stream, Stranger { from, since: cx.now(), bytes: Vec::new(), called: None });
     }
 
     /// Bytes of a connection that has not named its torrent: collect a handshake's head, then hand over.
@@ -192,6 +210,9 @@ impl Swarm {
                 return;
             }
         };
+        if stranger.called.is_some() {
+            return self.keep_waiting(stream, stranger, bytes, cx);
+        }
         stranger.bytes.extend_from_slice(&bytes[..bytes.len().min(HEAD)]);
         match Handshake::decode_head(&stranger.bytes) {
             // Bytes kept from earlier inputs are fewer than a head, so this input holds all of the rest.
@@ -207,7 +228,7 @@ impl Swarm {
         }
     }
 
-    fn hand_over(
+    pub(crate) fn hand_over(
         &mut self,
         stream: StreamId,
         stranger: Stranger,
@@ -218,7 +239,7 @@ impl Swarm {
         let content = self.by_hash.get(&hash).copied();
         let torrent = content.and_then(|content| self.torrents.get_mut(&content));
         let Some((content, torrent)) = content.zip(torrent) else {
-            return self.turn_away(stream, &stranger, cx);
+            return self.on_unknown(stream, stranger, hash, bytes, cx);
         };
         if !torrent.admit(stream, stranger.from, &self.shared, cx) {
             return self.turn_away(stream, &stranger, cx);
@@ -232,7 +253,7 @@ impl Swarm {
         });
     }
 
-    fn turn_away(&mut self, stream: StreamId, stranger: &Stranger, cx: &mut Cx<'_>) {
+    pub(crate) fn turn_away(&mut self, stream: StreamId, stranger: &Stranger, cx: &mut Cx<'_>) {
         self.shared.disconnected(stranger.from.ip());
         cx.close(stream);
     }
@@ -281,6 +302,9 @@ impl Machine for Swarm {
         match command {
             Command::Add(add) => self.add(*add, cx),
             Command::Remove(content) => self.remove(content, cx),
+            Command::Sleep(content) => self.sleep(content),
+            Command::Await(hashes) => self.asleep.extend(hashes),
+            Command::Forget(hashes) => self.forget(&hashes),
             Command::Run(content, on) => self.with(content, cx, |t, shared, cx| t.run(on, shared, cx)),
             Command::SetMetainfo(content, meta, have) => {
                 self.with(content, cx, |t, shared, cx| t.set_metainfo(meta, &have, shared, cx));

@@ -1,5 +1,6 @@
 //! The machine against scripted peers: input → expected outputs and deadline.
 
+mod asleep;
 mod blame;
 mod choking;
 mod hostile;

@@ -59,6 +59,7 @@ fn stream(world: &World, input: &mut Input<'_>) -> Option<StreamId> {
 fn step(world: &mut World, input: &mut Input<'_>) {
     match input.below(24) {
         0 | 1 => add(world, input),
+        2 if input.one_in(2) => doze(world, input),
         2 => remove(world, content_id(input)),
         3 => _ = world.accept(address(input)),
         4..9 => talk(world, input),
@@ -135,6 +136,22 @@ fn remove(world: &mut World, id: ContentId) {
     world.command(Command::Remove(id));
     world.fetches.retain(|(of, _), _| *of != id);
     world.stored.remove(&id);
+}
+
+/// A torrent falls asleep, is only listened for, or is forgotten.
+fn doze(world: &mut World, input: &mut Input<'_>) {
+    let id = content_id(input);
+    let swarms = CONTENTS[id.0 as usize].meta.info.swarms().map(|swarm| swarm.0).collect();
+    match input.below(4) {
+        0 => world.command(Command::Forget(swarms)),
+        1 => world.command(Command::Await(swarms)),
+        _ if world.probe.machine.is_idle(id) => {
+            world.command(Command::Sleep(id));
+            assert!(!world.probe.machine.is_idle(id), "it does not sleep");
+            world.stored.remove(&id);
+        }
+        _ => world.command(Command::Sleep(id)),
+    }
 }
 
 /// Something of a source outside BitTorrent: it comes, sends, ends, goes.

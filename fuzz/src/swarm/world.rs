@@ -339,6 +339,7 @@ impl World {
             | Event::PeerJoined(..)
             | Event::PeerLeft(..)
             | Event::Banned { .. }
+            | Event::Called(_)
             | Event::Stopped => {}
         }
     }

@@ -27,6 +27,7 @@ impl Torrent {
             known_peers: self.known.len(),
             availability: u32::from(rarest.min().unwrap_or(0)),
             announced: self.announcer.announced(),
+            announces_in: self.announcer.deadline().map(|at| at.since(now)),
             tracker_errors: self.announcer.errors(),
         }
     }
