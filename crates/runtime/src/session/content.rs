@@ -59,6 +59,8 @@ impl Content {
     /// Publishes how it stands.
     pub(super) fn publish(&mut self, status: Option<TorrentStatus>, sources: &[SourceStatus]) {
         self.snapshot.sources = self.sources.reports(sources);
+        let next = status.as_ref().and_then(|status| status.announces_in);
+        self.snapshot.next_announce = next.map(|next| std::time::Instant::now() + next);
         self.snapshot.eta = status.as_ref().and_then(Snapshot::eta);
         let complete = status.as_ref().is_some_and(|status| status.verified >= status.wanted);
         self.snapshot.finished = matches!(self.stage, Stage::Running) && self.storage.is_some() && complete;

@@ -36,6 +36,8 @@ pub(super) struct Glue {
     trackers: Trackers,
     pub(super) web: Web,
     pub(super) notes: UnboundedSender<Note>,
+    /// Told which of the swarms listened for somebody has called.
+    pub(super) calls: Option<UnboundedSender<[u8; 20]>>,
     next: u32,
 }
 
@@ -59,6 +61,8 @@ impl Application for Glue {
             Event::FetchLess { content, source, end } => self.on_fetch_less(content, source, end),
             Event::SourceShutOut { content, source } => self.on_source_shut_out(content, source),
             Event::PeerJoined(..) | Event::PeerLeft(..) | Event::Stopped => {}
+            // If nobody can open it any more, who called is turned away in time.
+            Event::Called(swarm) => _ = self.calls.as_ref().map(|calls| calls.send(swarm)),
             Event::Banned { content, peer, client, reason } => {
                 self.notice(content, banned(peer, &client, reason));
             }
@@ -102,7 +106,8 @@ impl Glue {
     ) -> Glue {
         let (contents, journal) = (BTreeMap::new(), Arc::new(journal));
         let (news, awake) = (BTreeSet::new(), BTreeSet::new());
-        Glue { contents, assembly, announcing: 0, news, awake, journal, trackers, web, notes, next: 0 }
+        let calls = None;
+        Glue { contents, assembly, announcing: 0, news, awake, journal, trackers, web, notes, calls, next: 0 }
     }
 
     /// Handles what was said to the thread, except what needs the machine.
@@ -110,7 +115,12 @@ impl Glue {
         self.awake.extend(note.content());
         match note {
             Note::Add(request, publish, reply) => self.on_add(*request, publish, reply, commands),
-            Note::Remove(content) => self.on_remove(content, commands),
+            Note::Remove(content) => {
+                self.close(content);
+                commands.push(Command::Remove(content));
+            }
+            Note::Await(swarms) => commands.push(Command::Await(swarms)),
+            Note::Forget(swarms) => commands.push(Command::Forget(swarms)),
             Note::Run(content, run) => {
                 if let Some(of) = self.contents.get_mut(&content) {
                     of.stopped = !run;
@@ -167,6 +177,7 @@ impl Glue {
             Note::SourceReady(content, source) => commands.push(Command::SourceReady(content, source)),
             Note::Connection(..)
             | Note::Peers(..)
+            | Note::Sleep(..)
             | Note::SourceData(..)
             | Note::Shutdown(_)
             | Note::Tick => {}
@@ -334,13 +345,26 @@ impl Glue {
         self.begin_sources(content, commands);
     }
 
-    fn on_remove(&mut self, content: ContentId, commands: &mut Vec<Command>) {
-        if let Some(of) = self.contents.remove(&content) {
-            of.cancel();
-            if let Some(storage) = self.assembly.remove(content) {
-                self.save(content, storage, true);
-            }
-            commands.push(Command::Remove(content));
+    /// Whether a torrent is complete, and nothing is under way here.
+    pub(super) fn may_sleep(&self, content: ContentId) -> bool {
+        let rests = |of: &Content| {
+            matches!(of.stage, Stage::Running) && of.recheck.is_none() && !of.saving && of.trouble.is_none()
+        };
+        self.contents.get(&content).is_some_and(rests)
+    }
+
+    pub(super) fn sleep(&mut self, content: ContentId, commands: &mut Vec<Command>) {
+        self.close(content);
+        commands.push(Command::Sleep(content));
+    }
+
+    /// Lets a torrent go, and saves how far it is.
+    fn close(&mut self, content: ContentId) {
+        let Some(of) = self.contents.remove(&content) else { return };
+        of.cancel();
+        self.awake.remove(&content);
+        if let Some(storage) = self.assembly.remove(content) {
+            self.save(content, storage, true);
         }
     }
 
@@ -462,7 +486,7 @@ fn about(event: &Event) -> Option<ContentId> {
         | Event::PeerLeft(content, ..)
         | Event::Banned { content, .. } => Some(*content),
         Event::Announce(request) => Some(request.content),
-        Event::Stopped => None,
+        Event::Called(_) | Event::Stopped => None,
     }
 }
 

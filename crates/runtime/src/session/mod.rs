@@ -19,7 +19,7 @@ mod trouble;
 
 pub use reader::FileReader;
 pub use request::{AddRequest, FileFilter, Source};
-pub use snapshot::{Notice, Snapshot, SourceReport, State};
+pub use snapshot::{IdleTrackers, Notice, Snapshot, SourceReport, State};
 pub use sources::FileOf;
 
 use crate::fetch::RangeSource;
@@ -59,6 +59,8 @@ pub struct SessionConfig {
     pub hashing: AssemblyOptions,
     /// How long trackers may take to hear `stopped` at the end; 2 s.
     pub farewell: Duration,
+    /// Told the swarm that somebody has connected for, of those in [`Session::listen_for`]: its torrent is to be added.
+    pub calls: Option<mpsc::UnboundedSender<[u8; 20]>>,
 }
 
 impl Default for SessionConfig {
@@ -71,6 +73,7 @@ impl Default for SessionConfig {
             swarm: Config::default(),
             hashing: AssemblyOptions::default(),
             farewell: Duration::from_secs(2),
+            calls: None,
         }
     }
 }
@@ -141,6 +144,25 @@ impl Session {
     /// Leaves a torrent; its files stay.
     pub fn remove(&self, torrent: &TorrentHandle) {
         let _ = self.notes.send(Note::Remove(torrent.content));
+    }
+
+    /// Closes a torrent that nobody is connected for, without a word to its trackers, and listens for calls for it.
+    /// Whether that was done: not if a peer is there.
+    pub async fn sleep(&self, torrent: &TorrentHandle) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.notes.send(Note::Sleep(torrent.content, reply));
+        answer.await.unwrap_or(false)
+    }
+
+    /// Listens for connections for swarms whose torrents can be added when somebody asks; see [`SessionConfig::calls`].
+    /// Who called waits for a few seconds. Adding the torrent ends it.
+    pub fn listen_for(&self, swarms: Vec<[u8; 20]>) {
+        let _ = self.notes.send(Note::Await(swarms));
+    }
+
+    /// Ends that.
+    pub fn forget(&self, swarms: Vec<[u8; 20]>) {
+        let _ = self.notes.send(Note::Forget(swarms));
     }
 
     /// Stops or continues a torrent.
@@ -230,6 +252,11 @@ impl TorrentHandle {
     /// How it stands now.
     pub fn snapshot(&self) -> Snapshot {
         self.snapshots.borrow().clone()
+    }
+
+    /// What its trackers want, if it is complete and nobody is connected for it: whether it may [sleep](Session::sleep).
+    pub fn idle(&self) -> Option<IdleTrackers> {
+        self.snapshots.borrow().idle()
     }
 
     /// Snapshots as they come, about two a second and at every change of state.

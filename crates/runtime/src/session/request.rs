@@ -82,6 +82,10 @@ impl fmt::Debug for AddRequest {
 pub(super) enum Note {
     Add(Box<AddRequest>, watch::Sender<Snapshot>, oneshot::Sender<Result<ContentId, String>>),
     Remove(ContentId),
+    Sleep(ContentId, oneshot::Sender<bool>),
+    /// Swarms to be listened for, and no more.
+    Await(Vec<[u8; 20]>),
+    Forget(Vec<[u8; 20]>),
     Run(ContentId, bool),
     AddPeers(ContentId, Vec<SocketAddr>),
     AddFoundPeers(ContentId, Vec<SocketAddr>),
@@ -159,6 +163,9 @@ impl Note {
             Note::Unreadable(extent, _) => Some(extent.content),
             Note::Add(..)
             | Note::Remove(_)
+            | Note::Sleep(..)
+            | Note::Await(_)
+            | Note::Forget(_)
             | Note::Metainfo(..)
             | Note::SetLimits { .. }
             | Note::Connection(..)

@@ -89,7 +89,8 @@ fn start(config: SessionConfig, notes: &UnboundedSender<Note>) -> io::Result<Sta
         tracing::warn!(notice, "the resume state is not as it should be");
     }
     let web = Web { from: source, user_agent: swarm.client.replace(' ', "/") };
-    let glue = Glue::new((assembly, journal), (trackers, web), notes.clone());
+    let mut glue = Glue::new((assembly, journal), (trackers, web), notes.clone());
+    glue.calls = config.calls;
     Ok((Driver::start(Swarm::new(swarm, key), glue, sockets, net)?, local_addr))
 }
 
@@ -138,6 +139,13 @@ fn handle(driver: &Driver<Glue>, note: Note) {
             if let Ok(socket) = TcpStream::from_std(socket) {
                 driver.connection(socket, from);
             }
+        }
+        Note::Sleep(content, reply) => {
+            let idle = driver.look(|swarm, glue| swarm.is_idle(content) && glue.may_sleep(content));
+            if idle {
+                driver.with_app(|glue, commands| glue.sleep(content, commands));
+            }
+            let _ = reply.send(idle);
         }
         Note::SourceData(content, source, bytes, reply) => feed(driver, (content, source), &bytes, reply),
         note => {

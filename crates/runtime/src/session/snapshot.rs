@@ -69,12 +69,30 @@ pub struct Snapshot {
     pub eta: Option<Duration>,
     /// The last things a person should know.
     pub notices: Vec<Notice>,
+    /// When a tracker is to be asked next, if there is any.
+    pub next_announce: Option<std::time::Instant>,
+}
+
+/// What the trackers of a torrent that nobody is connected for want.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IdleTrackers {
+    /// When one is to be asked next; `None` if there are none.
+    pub next: Option<std::time::Instant>,
+    /// One says that something is wrong.
+    pub failing: bool,
 }
 
 /// Notices kept.
 const NOTICES: usize = 32;
 
 impl Snapshot {
+    pub(super) fn idle(&self) -> Option<IdleTrackers> {
+        let status = self.status.as_ref().filter(|_| self.state == State::Seeding)?;
+        let quiet = status.peers.0 == 0 && status.download_rate == 0 && status.upload_rate == 0;
+        let trackers = IdleTrackers { next: self.next_announce, failing: !status.tracker_errors.is_empty() };
+        quiet.then_some(trackers)
+    }
+
     /// Bytes wanted and not yet verified over the present rate.
     pub(super) fn eta(status: &TorrentStatus) -> Option<Duration> {
         let left = status.wanted.saturating_sub(status.verified);

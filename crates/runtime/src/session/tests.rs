@@ -10,6 +10,7 @@ use throng_wire::magnet::Magnet;
 use throng_wire::metainfo::{Format, Metainfo, Options};
 
 mod readers;
+mod sleep;
 mod sources;
 mod trackers;
 mod trouble;
