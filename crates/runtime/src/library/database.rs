@@ -91,7 +91,8 @@ impl Database {
         let Stamp { size, modified } = stamp.stamp;
         let wanted =
             params![path.as_os_str().as_bytes(), size as i64, modified, stamp.inode as i64, piece_length];
-        let found = self.connection.query_row(find, wanted, hashes_of).optional();
+        let find = || self.connection.prepare(find)?.query_row(wanted, hashes_of).optional();
+        let found = find();
         logged(found).flatten().flatten()
     }
 
@@ -145,20 +146,23 @@ impl Database {
         logged(run);
     }
 
-    /// All publications.
-    pub(super) fn publications(&self) -> Vec<Saved> {
+    /// The ids of all publications: all of what is remembered of many would not fit into memory.
+    pub(super) fn publications(&self) -> Vec<String> {
         let run = || {
-            let mut rows = self.connection.prepare(
-                "SELECT id, path, root, title, tags, created, sequence, fetched, metainfo FROM publications",
-            )?;
-            rows.query_map([], publication_of)?.collect::<Result<Vec<_>, _>>()
+            let mut rows = self.connection.prepare("SELECT id FROM publications")?;
+            rows.query_map([], |row| row.get(0))?.collect::<Result<Vec<_>, _>>()
         };
         logged(run()).unwrap_or_default()
     }
 
     /// A publication by its id.
     pub(super) fn publication(&self, id: &str) -> Option<Saved> {
-        self.publications().into_iter().find(|row| row.id == id)
+        let run = || {
+            let find = "SELECT id, path, root, title, tags, created, sequence, fetched, metainfo
+                        FROM publications WHERE id = ?1";
+            self.connection.prepare(find)?.query_row([id], publication_of).optional()
+        };
+        logged(run()).flatten()
     }
 
     /// Forgets a publication; the hashes of its files may serve again.
@@ -181,6 +185,29 @@ impl Database {
             rows.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<_>, _>>()
         };
         logged(run()).unwrap_or_default()
+    }
+
+    pub(super) fn kept_page(
+        &self,
+        (kind, after): (&str, &str),
+        count: usize,
+        now: u64,
+    ) -> Vec<(String, Vec<u8>)> {
+        let run = || {
+            let mut rows = self.connection.prepare(
+                "SELECT id, value FROM kept WHERE kind = ?1 AND id > ?2 AND until >= ?3 ORDER BY id LIMIT ?4",
+            )?;
+            let page = rows.query_map(params![kind, after, now as i64, count as i64], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+            page.collect::<Result<Vec<_>, _>>()
+        };
+        logged(run()).unwrap_or_default()
+    }
+
+    pub(super) fn kept_one(&self, (kind, id): (&str, &str), now: u64) -> Option<Vec<u8>> {
+        let find = "SELECT value FROM kept WHERE kind = ?1 AND id = ?2 AND until >= ?3";
+        logged(self.connection.query_row(find, params![kind, id, now as i64], |row| row.get(0)).optional())?
     }
 
     pub(super) fn drop_kept(&self, kind: &str, id: &str) {

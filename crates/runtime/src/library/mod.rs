@@ -191,6 +191,16 @@ impl Library {
         self.database().kept(kind, unix_time())
     }
 
+    /// Up to `count` of what is remembered of a kind, in the order of their ids, from behind `after`.
+    pub fn kept_page(&self, kind: &str, after: &str, count: usize) -> Vec<(String, Vec<u8>)> {
+        self.database().kept_page((kind, after), count, unix_time())
+    }
+
+    /// What is remembered of a kind under an id.
+    pub fn kept_one(&self, kind: &str, id: &str) -> Option<Vec<u8>> {
+        self.database().kept_one((kind, id), unix_time())
+    }
+
     /// Forgets it.
     pub fn drop_kept(&self, kind: &str, id: &str) {
         self.database().drop_kept(kind, id);

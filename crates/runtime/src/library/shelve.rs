@@ -112,11 +112,13 @@ impl Library {
 
     /// Puts up again what was published in an earlier run, if its files are as they were.
     pub(super) fn restore(&self) {
-        let rows = self.database().publications();
-        for row in rows {
+        let ids = self.database().publications();
+        for id in ids {
             if self.is_over() {
                 return;
             }
+            let row = self.database().publication(&id);
+            let Some(row) = row else { continue };
             let restored = self.restore_one(&row);
             if let Err(error) = restored {
                 self.tell(Told::Trouble { id: row.id.clone(), reason: Some(error.to_string()) });

@@ -8,7 +8,6 @@ use super::{Library, Told, Wish};
 use crate::create::Source;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The shortest time between two looks.
@@ -26,17 +25,21 @@ impl Library {
         let mut troubles = BTreeMap::new();
         loop {
             let began = Instant::now();
-            let rows = self.database().publications();
-            for row in rows {
+            let ids = self.database().publications();
+            for id in ids {
                 if self.is_over() {
                     return;
                 }
                 // Those that could not be restored are not on the shelf.
-                let looked = match self.publication(&row.id) {
+                let looked = match self.publication(&id) {
                     Some(publication) if publication.fetched => self.look_at_fetched(&publication),
-                    known => self.look_at((known, &row.path)),
+                    Some(known) => self.look_at((Some(&known), &known.path)),
+                    None => {
+                        let row = self.database().publication(&id);
+                        row.map_or(Ok(()), |row| self.look_at((None, &row.path)))
+                    }
                 };
-                self.on_look(&row.id, looked, &mut troubles);
+                self.on_look(&id, looked, &mut troubles);
             }
             let pause = EVERY.max(began.elapsed() * SHARE);
             let until = Instant::now() + pause;
@@ -65,9 +68,9 @@ impl Library {
         }
     }
 
-    fn look_at(&self, (known, path): (Option<Arc<Publication>>, &PathBuf)) -> Result<(), String> {
+    fn look_at(&self, (known, path): (Option<&Publication>, &PathBuf)) -> Result<(), String> {
         let source = Source::scan_what_can_be(path).map_err(|error| error.to_string())?;
-        if known.is_some_and(|known| is_as_it_was(&known, &source)) {
+        if known.is_some_and(|known| is_as_it_was(known, &source)) {
             return Ok(());
         }
         let wish = Wish { path: path.clone(), ..Wish::default() };
