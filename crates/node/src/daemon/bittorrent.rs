@@ -1,6 +1,7 @@
 //! BitTorrent as a system of the node: one session that seeds what is published and fetches what is wanted. It is
 //! joined when the node starts; trackers are what it can be found through.
 
+use super::record::swarms;
 use super::report::{BitTorrentStatus, Standing, SystemStatus};
 use super::system::{LocalWork, News, System, Teller};
 use std::cell::{Cell, RefCell};
@@ -9,10 +10,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use throng_machine::ContentId;
-use throng_overlay::discovery::{self, Refusal};
+use throng_overlay::discovery::{self, Item, Refusal};
 use throng_runtime::net::port::{Guest, Port, Protocol};
 use throng_runtime::session::{AddRequest, Session, SessionConfig, TorrentHandle};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
 /// The system's name.
@@ -24,6 +26,9 @@ pub(crate) struct BitTorrent {
     address: SocketAddr,
     standing: Rc<Cell<Standing>>,
     torrents: Rc<RefCell<BTreeMap<ContentId, TorrentHandle>>>,
+    /// Torrents that rest, and the payload received and sent by those that ever did, before.
+    resting: Rc<Cell<usize>>,
+    past: Rc<Cell<(u64, u64)>>,
     /// Announced to for what is published.
     trackers: Vec<String>,
     teller: Teller,
@@ -52,11 +57,20 @@ impl BitTorrent {
         teller: Teller,
     ) -> io::Result<Rc<BitTorrent>> {
         let address = port.local_addr();
-        let session = Session::start(SessionConfig { shared_port: Some(address), ..config })?;
+        let (calls, mut called) = mpsc::unbounded_channel();
+        let session =
+            Session::start(SessionConfig { shared_port: Some(address), calls: Some(calls), ..config })?;
         port.attach(Protocol::BitTorrent, Rc::new(Door(session.clone())));
         let (standing, torrents) = (Rc::new(Cell::new(Standing::Joined)), Rc::default());
         teller.tell(News::Discovery(discovery::Event::Joined));
-        Ok(Rc::new(BitTorrent { session, address, standing, torrents, trackers, teller }))
+        let told = teller.clone();
+        spawn_local(async move {
+            while let Some(swarm) = called.recv().await {
+                told.tell(News::Called(swarm));
+            }
+        });
+        let (resting, past) = (Rc::default(), Rc::default());
+        Ok(Rc::new(BitTorrent { session, address, standing, torrents, resting, past, trackers, teller }))
     }
 
     /// The session itself.
@@ -87,6 +101,43 @@ impl BitTorrent {
         })
     }
 
+    /// Lets a torrent rest that nobody is connected for; whether it does.
+    pub(crate) fn rest(&self, torrent: &TorrentHandle) -> LocalWork<bool> {
+        let (session, torrent) = (self.session.clone(), torrent.clone());
+        let (torrents, resting) = (Rc::clone(&self.torrents), Rc::clone(&self.resting));
+        let past = Rc::clone(&self.past);
+        Box::pin(async move {
+            let rests = session.sleep(&torrent).await;
+            if rests {
+                let of = torrent.snapshot().status;
+                let (received, sent) = past.get();
+                let more = of.map_or((0, 0), |of| (of.downloaded, of.uploaded));
+                past.set((received + more.0, sent + more.1));
+                torrents.borrow_mut().remove(&torrent.content());
+                resting.set(resting.get() + 1);
+            }
+            rests
+        })
+    }
+
+    /// Listens for calls for what rests from the start.
+    pub(crate) fn listen_for(&self, item: &Item) {
+        self.resting.set(self.resting.get() + 1);
+        self.session.listen_for(swarms(item).into_iter().collect());
+    }
+
+    /// What rested is not listened for any more.
+    pub(crate) fn forget(&self, item: &Item) {
+        self.resting.set(self.resting.get().saturating_sub(1));
+        self.session.forget(swarms(item).into_iter().collect());
+    }
+
+    /// Opens what rested.
+    pub(crate) fn wake(&self, request: AddRequest) -> LocalWork<Result<TorrentHandle, String>> {
+        self.resting.set(self.resting.get().saturating_sub(1));
+        self.add(request)
+    }
+
     /// Leaves a torrent; its files stay.
     pub(crate) fn remove(&self, torrent: &TorrentHandle) {
         self.torrents.borrow_mut().remove(&torrent.content());
@@ -104,7 +155,10 @@ impl System for BitTorrent {
         let mut status = BitTorrentStatus {
             standing: self.standing.get(),
             address: self.address,
-            torrents: torrents.len(),
+            torrents: torrents.len() + self.resting.get(),
+            complete: self.resting.get(),
+            downloaded: self.past.get().0,
+            uploaded: self.past.get().1,
             ..BitTorrentStatus::new(self.address)
         };
         for torrent in torrents.values().map(TorrentHandle::snapshot) {

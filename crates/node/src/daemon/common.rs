@@ -39,6 +39,10 @@ pub(crate) enum Happening {
     Whole { transfer: String, proof: PlainProof, path: PathBuf },
     /// A transfer's torrent is open, or cannot be.
     Opened { transfer: String, result: Result<TorrentHandle, String> },
+    /// A publication's torrent was closed until somebody asks for it, or was asked for before; with what it is of.
+    Shelved { id: String, item: Item, torrent: TorrentHandle, rests: bool },
+    /// The same of a transfer.
+    Rested { transfer: String, item: Item, torrent: TorrentHandle, rests: bool },
     /// All that is wanted of a transfer is here.
     Finished { transfer: String, metainfo: Option<Arc<Metainfo>> },
 }

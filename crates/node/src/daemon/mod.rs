@@ -24,6 +24,7 @@ mod record;
 pub(crate) mod report;
 pub(crate) mod request;
 mod resources;
+mod rest;
 pub(crate) mod ring;
 mod search;
 mod shelf;

@@ -6,7 +6,7 @@ use super::database;
 use super::notify;
 use super::record;
 use super::report::{LeaveStep, NodeStatus};
-use super::request::{Refused, Request, Why};
+use super::request::{Refused, Reply, Request, Why};
 use super::resources::{Change, Resources};
 use super::search::{ForTransfer, Searches};
 use super::shelf::Shelf;
@@ -65,6 +65,10 @@ pub(crate) struct Ending {
     pub(crate) abandoned: Vec<String>,
 }
 
+/// Who asks for a torrent waits so long for it to be opened.
+const OPENING: Duration = Duration::from_secs(10);
+/// How often torrents are looked at that may rest.
+const REST: Duration = Duration::from_secs(1);
 /// How often what is waited for is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -78,8 +82,14 @@ pub(crate) struct Node {
     resources: Resources,
     started: Instant,
     notices: VecDeque<String>,
+    /// Those who wait for a torrent that is being opened, and until when.
+    askers: Vec<Asker>,
+    /// When torrents are next looked at that may rest.
+    rest_at: Instant,
     leaving: Option<Leaving>,
 }
+
+type Asker = (Instant, String, Reply<(Session, TorrentHandle)>);
 
 struct Leaving {
     deadline: Instant,
@@ -99,7 +109,20 @@ impl Node {
         let (args, folder, rates) = parts.resources.clone();
         let resources = Resources::new(args, folder, rates);
         let (started, notices) = (Instant::now(), VecDeque::new());
-        Node { parts, shelf, searches, transfers, standing, resources, started, notices, leaving: None }
+        let (askers, rest_at, leaving) = (Vec::new(), started, None);
+        Node {
+            parts,
+            shelf,
+            searches,
+            transfers,
+            standing,
+            resources,
+            started,
+            notices,
+            askers,
+            rest_at,
+            leaving,
+        }
     }
 
     /// A line that a person may want to act on, now and in the status.
@@ -171,8 +194,17 @@ impl Node {
             }
             Request::Transfers(reply) => _ = reply.send(Ok(self.transfers.reports())),
             Request::Transfer(id, reply) => _ = reply.send(self.transfers.report(&id)),
-            Request::Act(id, act, reply) => _ = reply.send(self.transfers.act(&id, act)),
-            Request::Torrent(id, reply) => _ = reply.send(self.torrent(&id)),
+            Request::Act(id, act, reply) => {
+                let done = self.transfers.act(&id, act);
+                if let Ok(Some(removed)) = &done {
+                    self.shelf.take_back(removed);
+                }
+                _ = reply.send(done.map(|_| ()));
+            }
+            Request::Torrent(id, reply) => {
+                self.askers.push((Instant::now() + OPENING, id, reply));
+                self.answer_askers();
+            }
             Request::SetLimits((upload, download), reply) => {
                 self.resources.set((upload, download));
                 self.parts.common.bittorrent.session().set_limits(upload, download);
@@ -189,9 +221,25 @@ impl Node {
         }
     }
 
-    fn torrent(&self, id: &str) -> Result<(Session, TorrentHandle), Refused> {
-        let found = self.transfers.torrent(id).or_else(|refused| self.shelf.torrent(id).ok_or(refused))?;
+    fn torrent(&mut self, id: &str) -> Result<(Session, TorrentHandle), Refused> {
+        let found = self.transfers.torrent(id).or_else(|refused| match self.shelf.torrent(id) {
+            Some(open) => open.ok_or(Refused::new(Why::Busy, "it is being opened; try again")),
+            None => Err(refused),
+        })?;
         Ok((self.parts.common.bittorrent.session().clone(), found))
+    }
+
+    /// Answers those who ask for torrents that are open, or will not be soon.
+    fn answer_askers(&mut self) {
+        for (until, id, reply) in std::mem::take(&mut self.askers) {
+            match self.torrent(&id) {
+                Err(refused) if refused.why == Why::Busy && Instant::now() < until => {
+                    self.askers.push((until, id, reply));
+                }
+                // Who asked may have gone.
+                answer => _ = reply.send(answer),
+            }
+        }
     }
 
     fn active(&self) -> Result<(), Refused> {
@@ -217,6 +265,7 @@ impl Node {
             Happening::Seeded { id, result } => {
                 let line = self.shelf.on_seeded(&id, result);
                 line.into_iter().for_each(|line| self.notice(line));
+                self.answer_askers();
             }
             Happening::Signed { hit, records } => {
                 self.searches.on_signed(&hit, &records, |item| shelf.has(item));
@@ -235,8 +284,20 @@ impl Node {
             Happening::Resolved { transfer, link } => self.transfers.on_resolved(&transfer, link),
             Happening::Whole { transfer, proof, path } => self.on_whole(&transfer, proof, path),
             Happening::Opened { transfer, result } => {
+                if let Some((item, torrent)) = self.transfers.item(&transfer).zip(result.as_ref().ok()) {
+                    self.shelf.lend(item, Some(torrent));
+                }
                 let line = self.transfers.on_opened(&transfer, result);
                 line.into_iter().for_each(|line| self.notice(line));
+                self.answer_askers();
+            }
+            Happening::Shelved { id, item, torrent, rests } => {
+                self.shelf.on_rested(&id, &item, (&torrent, rests));
+            }
+            Happening::Rested { transfer, item, torrent, rests } => {
+                if self.transfers.on_rested(&transfer, &item, (&torrent, rests)) {
+                    self.shelf.lend(&item, None);
+                }
             }
             Happening::Finished { transfer, metainfo } => self.on_fetched(&transfer, metainfo),
         }
@@ -244,7 +305,9 @@ impl Node {
 
     /// What was fetched is shared onward.
     fn on_fetched(&mut self, transfer: &str, metainfo: Option<Arc<Metainfo>>) {
-        let Some((new, name, folder)) = self.transfers.on_finished(transfer) else { return };
+        let Some((new, name, folder)) = self.transfers.on_finished(transfer, metainfo.as_deref()) else {
+            return;
+        };
         if new {
             let (name, folder) = (text::line(&name), text::path(&folder));
             self.parts.output.print(format_args!("fetched {name} into {folder}"));
@@ -277,6 +340,13 @@ impl Node {
             && let Some((id, words, systems)) = self.standing.due()
         {
             self.searches.begin_standing(id, words, systems);
+        }
+        self.answer_askers();
+        let now = Instant::now();
+        if now >= self.rest_at {
+            self.rest_at = now + REST;
+            self.shelf.rest();
+            self.transfers.rest();
         }
         self.transfers.give_up_torrents();
         for (transfer, title, item) in self.transfers.want_sources() {
@@ -353,6 +423,11 @@ impl Node {
                 self.notice(format!("{name}: nobody answers any more; looking for the others again"));
             }
             News::Notice(line) => self.notice(format!("{name}: {line}")),
+            News::Called(swarm) => {
+                if !self.transfers.on_called(&swarm) {
+                    self.shelf.on_called(&swarm);
+                }
+            }
         }
     }
 

@@ -19,7 +19,7 @@ fn name(info_hash: &[u8; 20]) -> Vec<u8> {
 }
 
 /// The swarms of an item: a hybrid has one of v1 and one of v2, and who looks for it may know either.
-fn swarms(item: &Item) -> BTreeSet<[u8; 20]> {
+pub(super) fn swarms(item: &Item) -> BTreeSet<[u8; 20]> {
     let v2 = item.info_hash_v2.map(|hash| InfoHash::from(InfoHashV2(hash)).0);
     item.info_hash.into_iter().chain(v2).collect()
 }

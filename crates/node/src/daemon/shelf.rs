@@ -1,10 +1,13 @@
 //! What the node publishes: each publication is seeded, offered to every joined system, signed, and reported on.
 
+mod rest;
+
 use super::common::{Common, Happening, unix_time};
 use super::hits;
 use super::record;
 use super::report::{PublishRequest, PublishStep, Spread, WithdrawAnswer};
 use super::request::{Refused, Why};
+use super::rest::{Rest, Resting};
 use super::system::Offer;
 use crate::text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +33,12 @@ const MAX_PATHS: usize = 1_000;
 pub(super) struct Shelf {
     pub(super) common: Rc<Common>,
     pub(super) entries: BTreeMap<String, Entry>,
+    /// Publications by their info-hash.
+    swarms: BTreeSet<([u8; 20], Box<str>)>,
+    resting: Resting,
+    /// Those whose torrents are open; and those of them that somebody called for while they rested.
+    open: BTreeSet<String>,
+    called: BTreeSet<String>,
     /// Which publication a ticket is of.
     tickets: BTreeMap<Ticket, String>,
     pub(super) jobs: BTreeMap<u32, Job>,
@@ -42,12 +51,20 @@ pub(super) struct Entry {
     pub(super) publication: Arc<Publication>,
     pub(super) torrent: Option<TorrentHandle>,
     /// The torrent is a transfer's.
-    lent: bool,
+    pub(super) lent: bool,
     pub(super) offers: Vec<(Ticket, Rc<Offer>)>,
     /// A folder as a whole.
     folder: Option<(Ticket, Item)>,
     pub(super) spread: BTreeMap<&'static str, BTreeMap<Ticket, (u32, u32)>>,
     pub(super) trouble: Option<String>,
+    pub(super) rest: Rest,
+    /// Since when nobody was connected for it.
+    idle: Option<Instant>,
+    /// When a rest that begins is to end.
+    until: Option<Instant>,
+    /// Sent before its torrent rested, and the trackers that knew of it then, of all.
+    pub(super) uploaded: u64,
+    pub(super) announced: (usize, usize),
 }
 
 /// A path being published.
@@ -69,18 +86,19 @@ struct Batch {
 }
 
 impl Shelf {
-    /// The torrent of a publication, by its id or its info-hash in hex.
-    pub(super) fn torrent(&self, id: &str) -> Option<TorrentHandle> {
-        let is = |entry: &&Entry| {
-            let hash = entry.publication.metainfo.info.swarms().next();
-            hash.is_some_and(|hash| data_encoding::HEXLOWER.encode(&hash.0) == id)
-        };
-        self.entries.get(id).or_else(|| self.entries.values().find(is))?.torrent.clone()
-    }
-
     pub(super) fn new(common: Rc<Common>) -> Shelf {
-        let (entries, tickets, jobs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Shelf { common, entries, tickets, jobs, batches: BTreeMap::new(), next: 0 }
+        Shelf {
+            common,
+            entries: BTreeMap::new(),
+            swarms: BTreeSet::new(),
+            resting: Resting::default(),
+            open: BTreeSet::new(),
+            called: BTreeSet::new(),
+            tickets: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            next: 0,
+        }
     }
 
     /// Publishes paths, telling the steps.
@@ -148,19 +166,27 @@ impl Shelf {
             self.tickets.remove(&ticket);
             self.common.systems.iter().for_each(|system| system.command(Command::Withdraw(ticket)));
         }
+        let (id, item) = (&entry.publication.id, item_of(&entry.publication));
+        self.swarms.remove(&(item.info_hash.unwrap_or_default(), id.as_str().into()));
+        self.open.remove(id);
+        self.called.remove(id);
         if let Some(torrent) = entry.torrent.filter(|_| !entry.lent) {
             self.common.bittorrent.remove(&torrent);
         }
+        if entry.rest == Rest::Asleep {
+            self.resting.remove(&item);
+            self.common.bittorrent.forget(&item);
+        }
         if for_good {
-            record::remove(&self.common, &item_of(&entry.publication));
+            record::remove(&self.common, &item);
         }
     }
 
-    /// The library tells something. `lent` finds the torrent of a transfer that has the same content.
+    /// The library tells something. `lent` says whether a transfer has the same content, and its torrent if that is open.
     pub(super) fn on_told(
         &mut self,
         told: Told,
-        lent: impl Fn(&Publication) -> Option<TorrentHandle>,
+        lent: impl Fn(&Publication) -> Option<Option<TorrentHandle>>,
     ) -> Vec<String> {
         match told {
             Told::Hashing { job, path, done, total } => {
@@ -175,7 +201,7 @@ impl Shelf {
             }
             Told::Shelved { job, publication, skipped } => {
                 let torrent = lent(&publication);
-                self.put_up(&publication, torrent);
+                self.put_up(&publication, torrent, job.is_none());
                 if let Some(batch) = job.and_then(|job| self.end_job(job)) {
                     self.tell_published(batch, &publication.id);
                 }
@@ -219,40 +245,58 @@ impl Shelf {
     }
 
     /// A publication is there, or there in another version.
-    fn put_up(&mut self, publication: &Arc<Publication>, lent: Option<TorrentHandle>) {
+    fn put_up(
+        &mut self,
+        publication: &Arc<Publication>,
+        lent: Option<Option<TorrentHandle>>,
+        restored: bool,
+    ) {
         let old = self.entries.remove(&publication.id);
         let same = old.as_ref().is_some_and(|old| {
             old.publication.metainfo.info.raw() == publication.metainfo.info.raw()
                 && old.publication.root == publication.root
         });
-        let mut torrent = None;
+        let (mut torrent, mut rest, mut rested) = (None, Rest::Awake, restored);
         if let Some(mut old) = old {
             if same {
                 // What changed is how it is called: its torrent goes on.
                 torrent = old.torrent.take();
+                rested |= old.rest == Rest::Asleep;
+                rest = if torrent.is_some() { old.rest } else { rest };
             }
             self.take_down(old, false);
         }
-        let lent_one = lent.is_some();
-        let torrent = lent.or(torrent);
+        let is_lent = lent.is_some();
+        let torrent = lent.unwrap_or(torrent);
         let mut entry = Entry {
             publication: publication.clone(),
             torrent,
-            lent: lent_one,
+            lent: is_lent,
             offers: Vec::new(),
             folder: None,
             spread: BTreeMap::new(),
             trouble: None,
+            rest,
+            idle: None,
+            until: None,
+            uploaded: 0,
+            announced: (0, 0),
         };
         self.offer(&mut entry);
-        if entry.torrent.is_none() {
-            self.seed(publication);
+        let swarm = item_of(publication).info_hash.unwrap_or_default();
+        self.swarms.insert((swarm, publication.id.as_str().into()));
+        match (&entry.torrent, is_lent) {
+            (Some(_), false) => _ = self.open.insert(publication.id.clone()),
+            (None, false) if rested => self.rest_from_the_start(&mut entry),
+            (None, false) => self.seed(publication, false),
+            (_, true) => {}
         }
         record::store(&self.common, &signed(publication));
         self.entries.insert(publication.id.clone(), entry);
     }
 
-    fn seed(&self, publication: &Publication) {
+    /// Opens its torrent, which rested or is new.
+    fn seed(&self, publication: &Publication, rested: bool) {
         let request = AddRequest {
             map: Some(publication.map.clone()),
             skip_check: true,
@@ -260,8 +304,9 @@ impl Shelf {
             options: throng_swarm::TorrentOptions { upload_only: true, ..Default::default() },
             ..AddRequest::new(Source::Metainfo(publication.metainfo.clone()), publication.root.clone())
         };
-        let (work, teller) = (self.common.bittorrent.add(request), self.common.teller());
-        let id = publication.id.clone();
+        let swarms = &self.common.bittorrent;
+        let work = if rested { swarms.wake(request) } else { swarms.add(request) };
+        let (id, teller) = (publication.id.clone(), self.common.teller());
         spawn_local(async move {
             let result = work.await;
             let _ = teller.send(Happening::Seeded { id, result });
@@ -272,6 +317,8 @@ impl Shelf {
         match (result, self.entries.get_mut(id)) {
             (Ok(torrent), Some(entry)) if entry.torrent.is_none() => {
                 entry.torrent = Some(torrent);
+                (entry.rest, entry.idle) = (Rest::Awake, None);
+                self.open.insert(id.to_owned());
                 None
             }
             (Ok(torrent), _) => {
@@ -281,6 +328,11 @@ impl Shelf {
             (Err(reason), entry) => {
                 if let Some(entry) = entry {
                     entry.trouble = Some(reason.clone());
+                    if entry.rest == Rest::Waking {
+                        let swarms = record::swarms(&item_of(&entry.publication));
+                        self.common.bittorrent.session().forget(swarms.into_iter().collect());
+                        entry.rest = Rest::Awake;
+                    }
                 }
                 Some(format!("publication {id} cannot be seeded: {reason}"))
             }

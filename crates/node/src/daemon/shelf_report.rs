@@ -3,6 +3,7 @@
 use super::bittorrent;
 use super::hits;
 use super::report::{Hashing, LibraryReport, PublicationReport, Spread};
+use super::rest::Rest;
 use super::shelf::{Entry, Shelf, item_of};
 use crate::text;
 use data_encoding::HEXLOWER;
@@ -46,10 +47,13 @@ impl Shelf {
     fn seeding(&self, entry: &Entry) -> (&'static str, Spread, bool) {
         let status = entry.torrent.as_ref().and_then(|torrent| torrent.snapshot().status);
         let files = entry.offers.len() as u64;
-        let (spread, done) = match status {
+        let announced = match entry.rest {
+            Rest::Asleep | Rest::Waking => Some(entry.announced),
+            Rest::Awake | Rest::Falling { .. } => status.map(|status| status.announced),
+        };
+        let (spread, done) = match announced.or(entry.lent.then_some((0, 0))) {
             None => (Spread { words: "opening".into(), ..Spread::default() }, entry.trouble.is_some()),
-            Some(status) => {
-                let (at, of) = status.announced;
+            Some((at, of)) => {
                 let words = match of {
                     0 => "seeding, without a tracker".into(),
                     _ => format!("seeding, announced to {at} of {of} trackers"),
@@ -95,7 +99,7 @@ impl Shelf {
                 .collect(),
             trouble: entry.trouble.clone(),
             fetched: publication.fetched,
-            uploaded: status.map_or(0, |status| status.uploaded),
+            uploaded: entry.uploaded + status.map_or(0, |status| status.uploaded),
         }
     }
 }

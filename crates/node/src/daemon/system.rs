@@ -102,6 +102,8 @@ pub(crate) enum News {
     Isolated,
     /// A line that a person may want to act on.
     Notice(String),
+    /// Somebody has connected for a swarm whose torrent rests.
+    Called([u8; 20]),
 }
 
 /// News with the name of the system they are of.

@@ -2,13 +2,16 @@
 //! is shared as soon as it is here.
 
 mod report;
+mod rest;
 mod sources;
 mod wanted;
 
 use super::common::{Common, Happening, unix_time};
 use super::hits::{Hit, KeptHit};
+use super::record::swarms;
 use super::report::{FetchAnswer, FetchRequest, Proof, TransferReport, TransfersReport};
 use super::request::{Refused, Why};
+use super::rest::{Rest, Resting};
 use crate::text;
 use data_encoding::HEXLOWER;
 use report::report;
@@ -21,17 +24,18 @@ use std::rc::Rc;
 use std::time::Duration;
 use throng_overlay::discovery::{Item, Source};
 use throng_runtime::fetch::PlainDownload;
-use throng_runtime::library::Publication;
-use throng_runtime::session::{AddRequest, TorrentHandle};
+use throng_runtime::session::{AddRequest, Source as Torrent, TorrentHandle};
+use throng_wire::metainfo::Metainfo;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
-use wanted::{Wanted, filter, link_of, wanted};
+use wanted::{Wanted, filter, link_of, wanted, whole_torrent};
 
 /// What is kept in the home, and for how long: as good as for ever.
 const KIND: &str = "transfer";
 const LASTS: Duration = Duration::from_secs(3_650 * 86_400);
-/// Transfers at most.
+/// Transfers that do not rest, at most, and those that do.
 const MOST: usize = 10_000;
+const MOST_RESTING: usize = 250_000;
 /// More sources are looked for at first after, and then every.
 const LOOK: Duration = Duration::from_secs(60);
 /// Sources of one transfer.
@@ -41,6 +45,12 @@ const SOURCES: usize = 128;
 pub(super) struct Transfers {
     pub(super) common: Rc<Common>,
     pub(super) all: BTreeMap<String, Transfer>,
+    /// By the info-hash of each.
+    by_swarm: BTreeMap<[u8; 20], String>,
+    /// Those that do not rest, and those of them that somebody called for while they did.
+    awake: BTreeSet<String>,
+    called: BTreeSet<String>,
+    resting: Resting,
     /// The machine is short of something: nothing is fetched now.
     held: bool,
 }
@@ -62,6 +72,15 @@ pub(super) struct Transfer {
     pub(super) look_at: Instant,
     /// When its torrent was opened.
     pub(super) opened: Option<Instant>,
+    pub(super) rest: Rest,
+    /// Since when nobody was connected for it.
+    idle: Option<Instant>,
+    /// When a rest that begins is to end.
+    until: Option<Instant>,
+    /// Received and sent before its torrent rested.
+    past: (u64, u64),
+    /// Of what is kept only what lists show is here.
+    is_slim: bool,
 }
 
 /// A transfer as it is kept in the home.
@@ -87,6 +106,9 @@ pub(super) struct Kept {
     /// Where a file without a torrent was put, and how it was found right.
     #[serde(default)]
     pub(super) whole: Option<(PathBuf, Proof)>,
+    /// Bytes of what was wanted, once complete.
+    #[serde(default)]
+    pub(super) size: u64,
 }
 
 /// What may be done with a transfer.
@@ -100,19 +122,9 @@ pub(crate) enum Act {
 
 impl Transfers {
     pub(super) fn new(common: Rc<Common>) -> Transfers {
-        Transfers { common, all: BTreeMap::new(), held: false }
-    }
-
-    /// Goes on with what was under way in an earlier run.
-    pub(super) fn restore(&mut self) {
-        for (_, value) in self.common.library.kept(KIND) {
-            if let Ok(kept) = serde_json::from_slice::<Kept>(&value)
-                && let Ok(wanted) = wanted(&kept)
-            {
-                let sources = kept.hit.clone().map(|hit| hit.back().sources).unwrap_or_default();
-                self.start(kept, wanted, sources);
-            }
-        }
+        let (all, by_swarm) = (BTreeMap::new(), BTreeMap::new());
+        let (awake, called, resting) = (BTreeSet::new(), BTreeSet::new(), Resting::default());
+        Transfers { common, all, by_swarm, awake, called, resting, held: false }
     }
 
     /// Begins; `find` looks a hit up, `own` says where something published here lies.
@@ -126,7 +138,7 @@ impl Transfers {
         if !folder.is_absolute() {
             return Err(Refused::new(Why::Wrong, "the output folder is no absolute path"));
         }
-        if self.all.len() >= MOST {
+        if self.awake.len() >= MOST || self.all.len() >= MOST_RESTING {
             return Err(Refused::new(Why::Busy, "too many transfers; remove some"));
         }
         let mut kept = Kept {
@@ -143,6 +155,7 @@ impl Transfers {
             complete: false,
             plain: false,
             whole: None,
+            size: 0,
         };
         let mut sources = BTreeSet::new();
         if let Some(source) = request.source.filter(|_| request.torrent.is_none()) {
@@ -191,40 +204,36 @@ impl Transfers {
             .err()
             .map(|error| format!("cannot make the folder {}: {error}", text::path(&kept.folder)));
         if failed.is_none() {
-            let may = |at: &SocketAddr| kept.peers.contains(at) || self.common.bittorrent.may_call(*at);
-            // A node of ours has all its systems behind one port.
-            let found = sources.iter().filter_map(|source| match source {
-                Source::Swarm(at)
-                | Source::Gnutella { at, firewalled: false, .. }
-                | Source::Supernode { at, firewalled: false, .. } => Some(at.socket_addr()),
-                _ => None,
-            });
-            let request = AddRequest {
-                peers: kept.peers.iter().copied().chain(found).filter(may).collect(),
-                only: filter(&kept.only),
-                options: throng_swarm::TorrentOptions { paused: kept.paused, ..Default::default() },
-                ..AddRequest::new(torrent, &kept.folder)
-            };
-            let (work, teller) = (self.common.bittorrent.add(request), self.common.teller());
-            let transfer = id.clone();
-            spawn_local(async move {
-                let result = work.await;
-                let _ = teller.send(Happening::Opened { transfer, result });
-            });
+            self.open(&kept, torrent, (&sources, false));
         }
-        let transfer = Transfer {
-            finished: false,
-            kept,
-            item: wanted.item,
-            torrent: None,
-            plain: None,
-            used: sources.iter().filter(|source| matches!(source, Source::Swarm(_))).cloned().collect(),
-            waiting: sources,
-            failed,
-            look_at: Instant::now(),
-            opened: None,
+        let mut transfer = Transfer::new(kept, wanted.item, sources);
+        transfer.failed = failed;
+        self.insert(id, transfer);
+    }
+
+    /// Opens the torrent of a transfer, which is new or is `listened_for`.
+    fn open(&self, kept: &Kept, torrent: Torrent, (sources, listened_for): (&BTreeSet<Source>, bool)) {
+        let may = |at: &SocketAddr| kept.peers.contains(at) || self.common.bittorrent.may_call(*at);
+        // A node of ours has all its systems behind one port.
+        let found = sources.iter().filter_map(|source| match source {
+            Source::Swarm(at)
+            | Source::Gnutella { at, firewalled: false, .. }
+            | Source::Supernode { at, firewalled: false, .. } => Some(at.socket_addr()),
+            _ => None,
+        });
+        let request = AddRequest {
+            peers: kept.peers.iter().copied().chain(found).filter(may).collect(),
+            only: filter(&kept.only),
+            options: throng_swarm::TorrentOptions { paused: kept.paused, ..Default::default() },
+            ..AddRequest::new(torrent, &kept.folder)
         };
-        self.all.insert(id, transfer);
+        let swarms = &self.common.bittorrent;
+        let work = if listened_for { swarms.wake(request) } else { swarms.add(request) };
+        let (transfer, teller) = (kept.id.clone(), self.common.teller());
+        spawn_local(async move {
+            let result = work.await;
+            let _ = teller.send(Happening::Opened { transfer, result });
+        });
     }
 
     pub(super) fn on_opened(&mut self, id: &str, result: Result<TorrentHandle, String>) -> Option<String> {
@@ -235,6 +244,7 @@ impl Transfers {
         match result {
             Ok(torrent) => {
                 transfer.torrent = Some(torrent.clone());
+                (transfer.rest, transfer.idle, transfer.is_slim) = (Rest::Awake, None, false);
                 transfer.opened = Some(Instant::now());
                 if self.held && !transfer.kept.complete {
                     transfer.run(&self.common, false);
@@ -252,6 +262,10 @@ impl Transfers {
             }
             Err(reason) => {
                 transfer.failed = Some(reason.clone());
+                if transfer.rest == Rest::Waking {
+                    self.common.bittorrent.session().forget(swarms(&transfer.item).into_iter().collect());
+                    transfer.rest = Rest::Awake;
+                }
                 Some(format!("{} cannot be fetched: {reason}", text::line(&transfer.kept.name)))
             }
         }
@@ -261,22 +275,30 @@ impl Transfers {
     pub(super) fn hold(&mut self, held: bool) {
         self.held = held;
         let waiting = |transfer: &&Transfer| !transfer.finished && !transfer.kept.paused;
-        for transfer in self.all.values().filter(waiting) {
+        for transfer in self.awake().filter(waiting) {
             transfer.run(&self.common, !held);
         }
     }
 
     /// All of it is here; whether it was not so when the node last ran, what it is, and where.
-    pub(super) fn on_finished(&mut self, id: &str) -> Option<(bool, String, PathBuf)> {
+    pub(super) fn on_finished(
+        &mut self,
+        id: &str,
+        metainfo: Option<&Metainfo>,
+    ) -> Option<(bool, String, PathBuf)> {
         let transfer = self.all.get_mut(id)?;
         let new = !transfer.kept.complete;
         transfer.finished = true;
         if let Some(torrent) = &transfer.torrent {
-            transfer.kept.name = torrent.snapshot().name;
+            let snapshot = torrent.snapshot();
+            transfer.kept.name = snapshot.name;
+            transfer.kept.size = snapshot.status.map_or(0, |status| status.wanted);
         }
         transfer.kept.complete = true;
-        let kept = transfer.kept.clone();
+        let mut kept = transfer.kept.clone();
         if new {
+            // What a link led to is served after a restart without anybody who knows it.
+            kept.torrent = kept.torrent.or(metainfo.map(|it| whole_torrent(it, kept.magnet.as_deref())));
             self.keep(&kept);
         }
         Some((new, kept.name, kept.folder))
@@ -311,7 +333,8 @@ impl Transfers {
     pub(super) fn want_sources(&mut self) -> Vec<(String, String, Item)> {
         let now = Instant::now();
         let mut wanting = Vec::new();
-        for (id, transfer) in &mut self.all {
+        for id in &self.awake {
+            let Some(transfer) = self.all.get_mut(id) else { continue };
             let open = !transfer.finished && !transfer.kept.paused && transfer.failed.is_none();
             let begun = transfer.torrent.is_some() || transfer.plain.is_some();
             if open && begun && now >= transfer.look_at {
@@ -326,34 +349,39 @@ impl Transfers {
         wanting
     }
 
-    /// The torrent of a transfer that has this content.
-    pub(super) fn torrent_of(&self, publication: &Publication) -> Option<TorrentHandle> {
-        let hash = publication.metainfo.info.swarms().next()?.0;
-        let same = |transfer: &&Transfer| transfer.item.info_hash == Some(hash);
-        self.all.values().find(same)?.torrent.clone()
-    }
-
     /// Pauses, resumes or removes; what was removed, if it was.
-    pub(super) fn act(&mut self, id: &str, act: Act) -> Result<(), Refused> {
+    pub(super) fn act(&mut self, id: &str, act: Act) -> Result<Option<Item>, Refused> {
         let id = self.full_id(id)?;
         let Some(transfer) = self.all.get_mut(&id) else { return Err(unknown(&id)) };
         if let Act::Remove = act {
             self.common.library.drop_kept(KIND, &id);
+            let Some(transfer) = self.all.remove(&id) else { return Ok(None) };
+            if let Some(swarm) = transfer.item.info_hash {
+                self.by_swarm.remove(&swarm);
+            }
+            self.awake.remove(&id);
+            self.called.remove(&id);
+            self.drop_resting(&transfer);
             // A file without a torrent stops with its handle.
-            if let Some(torrent) = self.all.remove(&id).and_then(|transfer| transfer.torrent) {
+            if let Some(torrent) = transfer.torrent {
                 self.common.bittorrent.remove(&torrent);
             }
-            return Ok(());
+            return Ok(Some(transfer.item));
+        }
+        if transfer.rest == Rest::Asleep {
+            self.act_on_resting(&id, act == Act::Pause);
+            return Ok(None);
         }
         transfer.kept.paused = act == Act::Pause;
         transfer.run(&self.common, act == Act::Resume && (transfer.finished || !self.held));
         let kept = transfer.kept.clone();
         self.keep(&kept);
-        Ok(())
+        Ok(None)
     }
 
     fn full_id(&self, text: &str) -> Result<String, Refused> {
-        let mut like = self.all.keys().filter(|id| id.starts_with(text) && text.len() >= 4);
+        let from = self.all.range(text.to_owned()..).map(|(id, _)| id);
+        let mut like = from.take_while(|id| id.starts_with(text)).filter(|_| text.len() >= 4);
         like.next().filter(|_| like.next().is_none()).cloned().ok_or_else(|| unknown(text))
     }
 
@@ -363,16 +391,22 @@ impl Transfers {
         TransfersReport { transfers }
     }
 
-    /// The torrent of a transfer, by its id or its info-hash in hex.
-    pub(super) fn torrent(&self, id: &str) -> Result<TorrentHandle, Refused> {
-        let is =
-            |transfer: &&Transfer| transfer.item.info_hash.is_some_and(|hash| HEXLOWER.encode(&hash) == id);
-        let transfer = match self.all.values().find(is) {
-            Some(transfer) => Some(transfer),
-            None => self.all.get(&self.full_id(id)?),
+    /// The torrent of a transfer, by its id or its info-hash in hex; one that rests is opened, and there a moment later.
+    pub(super) fn torrent(&mut self, id: &str) -> Result<TorrentHandle, Refused> {
+        let swarm = HEXLOWER.decode(id.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
+        let id = match swarm.and_then(|swarm: [u8; 20]| self.by_swarm.get(&swarm)) {
+            Some(id) => id.clone(),
+            None => self.full_id(id)?,
         };
+        self.wake(&id);
         let opening = || Refused::new(Why::Busy, "it is being opened; try again");
-        transfer.and_then(|transfer| transfer.torrent.clone()).ok_or_else(opening)
+        let open = self.all.get(&id).filter(|transfer| transfer.rest == Rest::Awake);
+        open.and_then(|transfer| transfer.torrent.clone()).ok_or_else(opening)
+    }
+
+    /// What a transfer is of.
+    pub(super) fn item(&self, id: &str) -> Option<&Item> {
+        self.all.get(id).map(|transfer| &transfer.item)
     }
 
     pub(super) fn report(&self, id: &str) -> Result<TransferReport, Refused> {
@@ -382,6 +416,27 @@ impl Transfers {
 }
 
 impl Transfer {
+    /// One that begins, or is taken up again.
+    pub(super) fn new(kept: Kept, item: Item, sources: BTreeSet<Source>) -> Transfer {
+        Transfer {
+            kept,
+            item,
+            torrent: None,
+            plain: None,
+            used: sources.iter().filter(|source| matches!(source, Source::Swarm(_))).cloned().collect(),
+            waiting: sources,
+            failed: None,
+            finished: false,
+            look_at: Instant::now(),
+            opened: None,
+            rest: Rest::Awake,
+            idle: None,
+            until: None,
+            past: (0, 0),
+            is_slim: false,
+        }
+    }
+
     /// Uses the sources that wait, of any system or of one.
     fn use_waiting(&mut self, common: &Rc<Common>, system: Option<&str>) {
         if self.torrent.is_none() && self.plain.is_none() {

@@ -14,7 +14,6 @@ use throng_runtime::fetch::{PlainDownload, PlainProof, PlainSnapshot, PlainState
 use throng_runtime::session::State;
 use throng_wire::magnet::{Magnet, PeerAddress};
 use tokio::task::spawn_local;
-use tokio::time::Instant;
 
 /// A torrent may look so long for a peer that knows what is in it, if others have the file.
 const LONELY: Duration = Duration::from_secs(12);
@@ -27,19 +26,9 @@ impl Transfers {
     pub(super) fn start_whole(&mut self, kept: Kept, item: Item, sources: BTreeSet<Source>) {
         let (id, plain) = (kept.id.clone(), kept.plain);
         let finished = kept.whole.is_some();
-        let transfer = Transfer {
-            kept,
-            item,
-            torrent: None,
-            plain: None,
-            used: BTreeSet::new(),
-            waiting: sources.clone(),
-            failed: None,
-            finished,
-            look_at: Instant::now(),
-            opened: None,
-        };
-        self.all.insert(id.clone(), transfer);
+        let mut transfer = Transfer::new(kept, item, sources.clone());
+        (transfer.finished, transfer.used) = (finished, BTreeSet::new());
+        self.insert(id.clone(), transfer);
         if finished {
             return;
         }
@@ -85,9 +74,9 @@ impl Transfers {
         let kept = Kept { magnet: Some(link), ..transfer.kept };
         self.keep(&kept);
         if let Err(reason) = self.start_again(kept.clone(), transfer.waiting) {
-            let failed =
-                Transfer { kept, failed: Some(reason), waiting: BTreeSet::new(), ..transfer.item.into() };
-            self.all.insert(id.to_owned(), failed);
+            let mut failed = Transfer::new(kept, transfer.item, BTreeSet::new());
+            failed.failed = Some(reason);
+            self.insert(id.to_owned(), failed);
         }
     }
 
@@ -125,8 +114,7 @@ impl Transfers {
             let alone = snapshot.status.is_none_or(|status| status.peers.0 == 0);
             others && whole && alone && snapshot.state == State::FetchingMetadata && opened.elapsed() > LONELY
         };
-        let ids: Vec<String> =
-            self.all.values().filter(stuck).map(|transfer| transfer.kept.id.clone()).collect();
+        let ids: Vec<String> = self.awake().filter(stuck).map(|transfer| transfer.kept.id.clone()).collect();
         for id in ids {
             let Some(transfer) = self.all.get_mut(&id) else { continue };
             if let Some(torrent) = transfer.torrent.take() {
@@ -170,24 +158,6 @@ fn proof_of(proof: PlainProof) -> Proof {
         PlainProof::Sha1 => Proof::Sha1,
         PlainProof::FtHash => Proof::FtHash,
         PlainProof::Unverified => Proof::Unverified,
-    }
-}
-
-impl From<Item> for Transfer {
-    /// Nothing of it has begun.
-    fn from(item: Item) -> Transfer {
-        Transfer {
-            kept: Kept::default(),
-            item,
-            torrent: None,
-            plain: None,
-            used: BTreeSet::new(),
-            waiting: BTreeSet::new(),
-            failed: None,
-            finished: false,
-            look_at: Instant::now(),
-            opened: None,
-        }
     }
 }
 

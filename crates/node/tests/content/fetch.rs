@@ -68,6 +68,36 @@ fn a_transfer_goes_on_after_the_node_was_killed() {
 }
 
 #[test]
+fn what_was_fetched_before_a_restart_rests_and_is_served_when_somebody_asks() {
+    let place = Place::new();
+    let node = join(&place, "a", "new");
+    let path = file(&place, "still water.ogg", 300_000);
+    let (publication, _) = publish(&node, &[&path]);
+    let mut other = join(&place, "b", &node.address);
+    let link = text(&publication, "magnet").to_owned();
+    let first = format!("{link}&x.pe={}", node.address);
+    ok(other.run(&["fetch", &first, "-o", place.path("fetched").to_str().unwrap()]));
+    find(&other, &["still", "water"], |hit| hit["sources"] == 2);
+    node.leave();
+    other.running.signal(Signal::KILL);
+    other.running.wait();
+    let address = other.address.clone();
+    let mut again = start(&place, "b", &["--chord", "new", "--listen", &address]);
+    again.running.event("joined");
+    let status = again.status();
+    let systems = status["systems"].as_array().unwrap();
+    let swarms = systems.iter().find(|system| system["system"] == "bittorrent").unwrap();
+    assert_eq!((&swarms["torrents"], &swarms["complete"]), (&1.into(), &1.into()), "{swarms}");
+    let second = format!("{link}&x.pe={}", again.address);
+    for folder in ["once", "twice"] {
+        let to = place.path(folder);
+        let fetched = place.run(&["fetch", &second, "-o", to.to_str().unwrap()]);
+        assert_eq!(fetched.code, 0, "{fetched:?}");
+        assert!(std::fs::read(to.join("still water.ogg")).unwrap() == bytes("still water.ogg", 300_000));
+    }
+}
+
+#[test]
 fn what_is_no_hit_no_file_and_no_link_is_refused_in_one_line() {
     let place = Place::new();
     let node = join(&place, "a", "new");

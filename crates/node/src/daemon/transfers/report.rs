@@ -2,6 +2,7 @@
 
 use super::Transfer;
 use crate::daemon::report::{Proof, SourceLine, TransferReport, TransferState};
+use crate::daemon::rest::Rest;
 use crate::text;
 use throng_runtime::session::{State, TorrentHandle};
 
@@ -9,6 +10,9 @@ use throng_runtime::session::{State, TorrentHandle};
 pub(super) fn report(transfer: &Transfer) -> TransferReport {
     if transfer.kept.plain || transfer.plain.is_some() {
         return transfer.whole_report();
+    }
+    if let Rest::Asleep | Rest::Waking = transfer.rest {
+        return resting(transfer);
     }
     let kept = &transfer.kept;
     let snapshot = transfer.torrent.as_ref().map(TorrentHandle::snapshot).unwrap_or_default();
@@ -41,8 +45,8 @@ pub(super) fn report(transfer: &Transfer) -> TransferReport {
         proof: Proof::Pieces,
         done,
         size,
-        downloaded: status.map_or(0, |status| status.downloaded),
-        uploaded: status.map_or(0, |status| status.uploaded),
+        downloaded: transfer.past.0 + status.map_or(0, |status| status.downloaded),
+        uploaded: transfer.past.1 + status.map_or(0, |status| status.uploaded),
         wasted: status.map_or(0, |status| status.wasted),
         download_rate: status.map_or(0, |status| status.download_rate),
         upload_rate: status.map_or(0, |status| status.upload_rate),
@@ -54,5 +58,37 @@ pub(super) fn report(transfer: &Transfer) -> TransferReport {
         magnet: kept.magnet.clone(),
         started_at: kept.started,
         notices: snapshot.notices.iter().map(|notice| text::line(&notice.text)).collect(),
+    }
+}
+
+/// One that is complete, and that nobody asks for now.
+fn resting(transfer: &Transfer) -> TransferReport {
+    let kept = &transfer.kept;
+    let (state, reason) = match kept.paused {
+        true => (TransferState::Paused, Some("stopped".into())),
+        false => (TransferState::Complete, None),
+    };
+    let size = if kept.size > 0 { kept.size } else { transfer.item.size };
+    TransferReport {
+        id: kept.id.clone(),
+        name: text::line(&kept.name),
+        state,
+        reason,
+        proof: Proof::Pieces,
+        done: size,
+        size,
+        downloaded: transfer.past.0,
+        uploaded: transfer.past.1,
+        wasted: 0,
+        download_rate: 0,
+        upload_rate: 0,
+        eta_seconds: None,
+        pieces: (0, 0),
+        peers: 0,
+        sources: Vec::new(),
+        folder: text::path(&kept.folder),
+        magnet: kept.magnet.clone(),
+        started_at: kept.started,
+        notices: Vec::new(),
     }
 }

@@ -20,6 +20,15 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    /// Whether trackers are to hear of it.
+    pub(super) fn has_trackers(&self) -> bool {
+        match &self.torrent {
+            Some(Torrent::Metainfo(metainfo)) => !metainfo.trackers.is_empty(),
+            Some(Torrent::Magnet(magnet)) => !magnet.trackers.is_empty(),
+            None => false,
+        }
+    }
+
     /// Eight digits of the swarm's name.
     pub(super) fn id(&self) -> String {
         let item = &self.item;
@@ -78,6 +87,18 @@ pub(super) fn wanted(kept: &Kept) -> Result<Wanted, String> {
         ft_hash: known.ft_hash,
     };
     Ok(Wanted { torrent: Some(Torrent::Magnet(magnet)), item })
+}
+
+/// A torrent that a link led to, with the trackers of the link, in base64.
+pub(super) fn whole_torrent(metainfo: &Metainfo, link: Option<&str>) -> String {
+    let mut metainfo = metainfo.clone();
+    let magnet = link.and_then(|link| link.parse::<Magnet>().ok());
+    for url in magnet.into_iter().flat_map(|magnet| magnet.trackers) {
+        if !metainfo.trackers.iter().flatten().any(|known| *known == url) {
+            metainfo.trackers.push(vec![url]);
+        }
+    }
+    BASE64.encode(&metainfo.encode())
 }
 
 /// The link of a hit under which a swarm can be joined; one without a swarm is fetched as a file.
