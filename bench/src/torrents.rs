@@ -41,7 +41,16 @@ impl Stage<'_> {
     fn start(&self) -> Result<Running> {
         let mut command = self.namespace.command(&self.options.throng);
         command.arg("--home").arg(self.folder.join("home")).arg("--json");
-        command.args(["join", "--listen", "127.0.0.1:7117", "--api", "127.0.0.1:7118"]);
+        // A directory that is not there: swarms alone are measured.
+        command.args([
+            "join",
+            "--listen",
+            "127.0.0.1:7117",
+            "--api",
+            "127.0.0.1:7118",
+            "--directory",
+            "127.0.0.1:9",
+        ]);
         let ready = Sign::Text("\"listening\"".into());
         let mut node = Running::start("node", command, &self.folder.join("log"), ready, Sign::Exit)?;
         node.wait_ready(Instant::now() + PATIENCE)?;
