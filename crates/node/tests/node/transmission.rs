@@ -79,7 +79,10 @@ fn transmission_remote_adds_lists_stops_starts_verifies_limits_and_removes() {
     let remote = Remote::of(&place, "a", &node);
     assert!(remote.run(&["-l"]).contains("Sum:"));
     let folder = place.path("got");
-    let added = remote.run(&["-a", "film.torrent", "-w", folder.to_str().unwrap(), "--start-paused"]);
+    // Said of the session, which is how some versions mean it.
+    assert!(remote.run(&["--start-paused"]).contains("success"));
+    let added = remote.run(&["-a", "film.torrent", "-w", folder.to_str().unwrap()]);
+    assert!(remote.run(&["--no-start-paused"]).contains("success"));
     assert!(added.contains("success"), "{added}");
     let listed = remote.until(&["-l"], "Stopped");
     assert!(listed.contains("film.bin"), "{listed}");

@@ -43,13 +43,15 @@ struct Limits {
     /// Kilobytes (1,000 bytes) a second, and whether it is on.
     down: (u64, bool),
     up: (u64, bool),
+    /// Whether what is added begins at once, unless that is said with it.
+    start_added: bool,
 }
 
 impl Remote {
     /// The session id is new with the token, and says nothing of it.
     pub(super) fn new(token: &str) -> Remote {
         let id = Sha256::digest(format!("transmission session {token}"));
-        let limits = Limits { down: (100, false), up: (100, false) };
+        let limits = Limits { down: (100, false), up: (100, false), start_added: true };
         Remote { session_id: HEXLOWER.encode(&id[..24]), ids: Mutex::default(), limits: Mutex::new(limits) }
     }
 

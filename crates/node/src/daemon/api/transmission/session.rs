@@ -36,6 +36,7 @@ fn describe(shared: &Shared, limits: Limits) -> Value {
         "config-dir": "", "download-dir": &*shared.downloads, "download-dir-free-space": free,
         "speed-limit-down": limits.down.0, "speed-limit-down-enabled": limits.down.1,
         "speed-limit-up": limits.up.0, "speed-limit-up-enabled": limits.up.1,
+        "start-added-torrents": limits.start_added,
         "units": {
             "speed-units": ["kB/s", "MB/s", "GB/s", "TB/s"], "speed-bytes": KILO,
             "size-units": ["kB", "MB", "GB", "TB"], "size-bytes": KILO,
@@ -62,7 +63,7 @@ fn unlike() -> Value {
         "queue-stalled-enabled": false, "queue-stalled-minutes": 0,
         "idle-seeding-limit": 0, "idle-seeding-limit-enabled": false, "seedRatioLimit": 0, "seedRatioLimited": false,
         "script-torrent-done-enabled": false, "script-torrent-done-filename": "",
-        "start-added-torrents": true, "trash-original-torrent-files": false,
+        "trash-original-torrent-files": false,
     })
 }
 
@@ -72,12 +73,19 @@ pub(super) async fn set(shared: &Shared, arguments: &Map<String, Value>) -> Resu
     let wrong = |name: String| format!("{name} is no number of kilobytes a second");
     let down = number("speed-limit-down").transpose().map_err(wrong)?;
     let up = number("speed-limit-up").transpose().map_err(wrong)?;
-    let known = ["speed-limit-down", "speed-limit-down-enabled", "speed-limit-up", "speed-limit-up-enabled"];
+    let known = [
+        "speed-limit-down",
+        "speed-limit-down-enabled",
+        "speed-limit-up",
+        "speed-limit-up-enabled",
+        "start-added-torrents",
+    ];
     let refused: Vec<_> =
         arguments.keys().filter(|name| !known.contains(&name.replace('_', "-").as_str())).cloned().collect();
     let limits = shared.remote.limits(|limits| {
         limits.down = (down.unwrap_or(limits.down.0), flag(arguments, known[1]).unwrap_or(limits.down.1));
         limits.up = (up.unwrap_or(limits.up.0), flag(arguments, known[3]).unwrap_or(limits.up.1));
+        limits.start_added = flag(arguments, known[4]).unwrap_or(limits.start_added);
         *limits
     });
     let bytes = |(kilobytes, on): (u64, bool)| on.then(|| kilobytes.saturating_mul(KILO));

@@ -92,7 +92,8 @@ pub(super) async fn add(shared: &Shared, arguments: &Map<String, Value>) -> Resu
     let reason = |error: crate::daemon::api::answer::ApiError| error.reason().to_owned();
     let added = shared.ask(|reply| Request::Fetch(request, reply)).await.map_err(reason)?;
     let duplicate = before.iter().any(|(_, it)| it.id == added.id);
-    if !duplicate && flag(arguments, "paused") == Some(true) {
+    let start = shared.remote.limits(|limits| limits.start_added);
+    if !duplicate && flag(arguments, "paused").unwrap_or(!start) {
         shared.ask(|reply| Request::Act(added.id.clone(), Act::Pause, reply)).await.map_err(reason)?;
     }
     let all = numbered(shared).await?;
