@@ -128,14 +128,13 @@ impl BitTorrent {
 
     /// What rested is not listened for any more.
     pub(crate) fn forget(&self, item: &Item) {
-        self.resting.set(self.resting.get().saturating_sub(1));
+        self.end_rest();
         self.session.forget(swarms(item).into_iter().collect());
     }
 
-    /// Opens what rested.
-    pub(crate) fn wake(&self, request: AddRequest) -> LocalWork<Result<TorrentHandle, String>> {
+    /// What rested is being opened.
+    pub(crate) fn end_rest(&self) {
         self.resting.set(self.resting.get().saturating_sub(1));
-        self.add(request)
     }
 
     /// Leaves a torrent; its files stay.

@@ -2,13 +2,13 @@
 
 mod rest;
 
+use super::bittorrent;
 use super::common::{Common, Happening, unix_time};
-use super::hits;
 use super::record;
 use super::report::{PublishRequest, PublishStep, Spread, WithdrawAnswer};
 use super::request::{Refused, Why};
 use super::rest::{Rest, Resting};
-use super::system::Offer;
+use super::system::{Offer, System};
 use crate::text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use throng_machine::ContentId;
 use throng_overlay::discovery::{Command, Item, Ticket};
 use throng_overlay::publication::Publication as Signed;
-use throng_runtime::library::{Publication, Told, Wish};
+use throng_runtime::library::{Publication, SharedFile, Told, Torrent, Wish};
 use throng_runtime::session::{AddRequest, Source, TorrentHandle};
 use tokio::sync::mpsc;
-use tokio::task::spawn_local;
+use tokio::task::{spawn_blocking, spawn_local};
 use tokio::time::Instant;
 
 /// Systems may take so long to say how far they are before the command no longer waits.
@@ -52,9 +52,10 @@ pub(super) struct Entry {
     pub(super) torrent: Option<TorrentHandle>,
     /// The torrent is a transfer's.
     pub(super) lent: bool,
-    pub(super) offers: Vec<(Ticket, Rc<Offer>)>,
+    /// Its files as systems share them, once there is one to share them in.
+    offers: Vec<(Ticket, Rc<Offer>)>,
     /// A folder as a whole.
-    folder: Option<(Ticket, Item)>,
+    folder: Option<Box<(Ticket, Item)>>,
     pub(super) spread: BTreeMap<&'static str, BTreeMap<Ticket, (u32, u32)>>,
     pub(super) trouble: Option<String>,
     pub(super) rest: Rest,
@@ -161,7 +162,7 @@ impl Shelf {
     }
 
     fn take_down(&mut self, entry: Entry, for_good: bool) {
-        let folder = entry.folder.iter().map(|(ticket, _)| *ticket);
+        let folder = entry.folder.iter().map(|folder| folder.0);
         for ticket in entry.offers.iter().map(|(ticket, _)| *ticket).chain(folder) {
             self.tickets.remove(&ticket);
             self.common.systems.iter().for_each(|system| system.command(Command::Withdraw(ticket)));
@@ -199,9 +200,9 @@ impl Shelf {
                 }
                 Vec::new()
             }
-            Told::Shelved { job, publication, skipped } => {
-                let torrent = lent(&publication);
-                self.put_up(&publication, torrent, job.is_none());
+            Told::Shelved { job, publication, torrent, skipped } => {
+                let lent = lent(&publication);
+                self.put_up(&publication, lent, torrent);
                 if let Some(batch) = job.and_then(|job| self.end_job(job)) {
                     self.tell_published(batch, &publication.id);
                 }
@@ -249,14 +250,14 @@ impl Shelf {
         &mut self,
         publication: &Arc<Publication>,
         lent: Option<Option<TorrentHandle>>,
-        restored: bool,
+        new: Option<Torrent>,
     ) {
         let old = self.entries.remove(&publication.id);
         let same = old.as_ref().is_some_and(|old| {
-            old.publication.metainfo.info.raw() == publication.metainfo.info.raw()
-                && old.publication.root == publication.root
+            let swarms = |it: &Publication| (it.v1, it.v2);
+            swarms(&old.publication) == swarms(publication) && old.publication.root == publication.root
         });
-        let (mut torrent, mut rest, mut rested) = (None, Rest::Awake, restored);
+        let (mut torrent, mut rest, mut rested) = (None, Rest::Awake, new.is_none());
         if let Some(mut old) = old {
             if same {
                 // What changed is how it is called: its torrent goes on.
@@ -282,34 +283,40 @@ impl Shelf {
             uploaded: 0,
             announced: (0, 0),
         };
-        self.offer(&mut entry);
+        if self.common.joined_systems().any(|system| system.name() != bittorrent::NAME) {
+            make_offers(&mut entry, (&self.common, &mut self.tickets));
+            self.common.joined_systems().for_each(|system| entry.offer(system));
+        }
         let swarm = item_of(publication).info_hash.unwrap_or_default();
         self.swarms.insert((swarm, publication.id.as_str().into()));
         match (&entry.torrent, is_lent) {
             (Some(_), false) => _ = self.open.insert(publication.id.clone()),
             (None, false) if rested => self.rest_from_the_start(&mut entry),
-            (None, false) => self.seed(publication, false),
+            (None, false) => self.seed(publication, new, false),
             (_, true) => {}
         }
         record::store(&self.common, &signed(publication));
         self.entries.insert(publication.id.clone(), entry);
     }
 
-    /// Opens its torrent, which rested or is new.
-    fn seed(&self, publication: &Publication, rested: bool) {
-        let request = AddRequest {
-            map: Some(publication.map.clone()),
-            skip_check: true,
-            read_only: true,
-            options: throng_swarm::TorrentOptions { upload_only: true, ..Default::default() },
-            ..AddRequest::new(Source::Metainfo(publication.metainfo.clone()), publication.root.clone())
-        };
-        let swarms = &self.common.bittorrent;
-        let work = if rested { swarms.wake(request) } else { swarms.add(request) };
-        let (id, teller) = (publication.id.clone(), self.common.teller());
+    /// Opens its torrent, which is new or is in the library, and may have rested.
+    fn seed(&self, publication: &Arc<Publication>, new: Option<Torrent>, rested: bool) {
+        if rested {
+            self.common.bittorrent.end_rest();
+        }
+        let (library, swarms) = (self.common.library.clone(), Rc::clone(&self.common.bittorrent));
+        let (publication, teller) = (publication.clone(), self.common.teller());
         spawn_local(async move {
-            let result = work.await;
-            let _ = teller.send(Happening::Seeded { id, result });
+            let id = publication.id.clone();
+            let known = match new {
+                None => spawn_blocking(move || library.torrent(&id)).await.ok().flatten(),
+                new => new,
+            };
+            let result = match known {
+                Some(torrent) => swarms.add(seeding(&publication, torrent)).await,
+                None => Err(String::from("its files are not as they were published")),
+            };
+            let _ = teller.send(Happening::Seeded { id: publication.id.clone(), result });
         });
     }
 
@@ -339,55 +346,19 @@ impl Shelf {
         }
     }
 
-    /// Offers every file to every joined system.
-    fn offer(&mut self, entry: &mut Entry) {
-        let publication = &entry.publication;
-        let whole = item_of(publication);
-        let single = publication.metainfo.info.is_single_file();
-        for file in &publication.files {
-            let ticket = self.common.ticket();
-            let name = if single { named(&publication.title, &file.name) } else { file.name.clone() };
-            let item = Item {
-                title: tagged(&name, &publication.tags),
-                size: file.size,
-                root: file.root,
-                info_hash: whole.info_hash,
-                info_hash_v2: whole.info_hash_v2,
-                sha1: Some(file.sha1),
-                tiger: Some(file.tiger),
-                ft_hash: Some(file.ft_hash),
-            };
-            let magnet = hits::magnet(&item).map(|magnet| magnet.to_string()).unwrap_or_default();
-            let offer = Rc::new(Offer {
-                item,
-                path: file.path.clone(),
-                modified: UNIX_EPOCH + Duration::from_nanos(u64::try_from(file.modified).unwrap_or(0)),
-                magnet,
-                tiger_level: file.tiger_level.clone(),
-                content: ContentId(ticket.0),
-            });
-            self.tickets.insert(ticket, publication.id.clone());
-            self.common.joined_systems().for_each(|system| system.publish(ticket, &offer));
-            entry.offers.push((ticket, offer));
-        }
-        if !single {
-            let ticket = self.common.ticket();
-            self.tickets.insert(ticket, publication.id.clone());
-            let title = format!("{}{}", whole.title, more_words(&whole.title, &publication.tags));
-            let whole = Item { title, ..whole };
-            self.common.joined_systems().for_each(|system| system.publish_folder(ticket, &whole));
-            entry.folder = Some((ticket, whole));
-        }
-    }
-
     /// A system has let the node in: it is offered everything.
     pub(super) fn on_joined(&mut self, name: &str) {
-        let Some(system) = self.common.systems.iter().find(|system| system.name() == name) else { return };
-        for entry in self.entries.values() {
-            entry.offers.iter().for_each(|(ticket, offer)| system.publish(*ticket, offer));
-            entry.folder.iter().for_each(|(ticket, item)| system.publish_folder(*ticket, item));
+        let Shelf { common, tickets, entries, .. } = self;
+        let system = common.systems.iter().find(|system| system.name() == name);
+        // Swarms are told of torrents.
+        let Some(system) = system.filter(|system| system.name() != bittorrent::NAME) else { return };
+        for entry in entries.values_mut() {
+            if entry.offers.is_empty() {
+                make_offers(entry, (common, tickets));
+            }
+            entry.offer(system);
             if system.database().is_some() {
-                record::store(&self.common, &signed(&entry.publication));
+                record::store(common, &signed(&entry.publication));
             }
         }
     }
@@ -445,11 +416,63 @@ impl Shelf {
     /// Where it lies, if it is.
     pub(super) fn path_of(&self, item: &Item) -> Option<&Path> {
         let same = |entry: &&Entry| {
-            let whole = item_of(&entry.publication);
-            entry.offers.iter().any(|(_, offer)| offer.item.is_same_content(item))
-                || (item.info_hash.is_some() && whole.info_hash == item.info_hash && item.root.is_none())
+            let publication = &entry.publication;
+            publication.files.iter().any(|file| item_of_file(publication, file).is_same_content(item))
+                || (item.info_hash.is_some()
+                    && item.root.is_none()
+                    && swarm_of(publication) == item.info_hash)
         };
         self.entries.values().find(same).map(|entry| entry.publication.path.as_path())
+    }
+}
+
+impl Entry {
+    /// By which systems speak of its files.
+    pub(super) fn tickets(&self) -> impl Iterator<Item = Ticket> + Clone {
+        self.offers.iter().map(|(ticket, _)| *ticket)
+    }
+
+    /// Offers every file to a system.
+    fn offer(&self, system: &Rc<dyn System>) {
+        self.offers.iter().for_each(|(ticket, offer)| system.publish(*ticket, offer));
+        self.folder.iter().for_each(|folder| system.publish_folder(folder.0, &folder.1));
+    }
+}
+
+/// Makes of a publication what systems share.
+fn make_offers(entry: &mut Entry, (common, tickets): (&Common, &mut BTreeMap<Ticket, String>)) {
+    let publication = &entry.publication;
+    let single = publication.is_single_file;
+    for file in &publication.files {
+        let ticket = common.ticket();
+        let name = if single { named(&publication.title, &file.name()) } else { file.name() };
+        let offer = Rc::new(Offer {
+            item: Item { title: tagged(&name, &publication.tags), ..item_of_file(publication, file) },
+            path: file.path.clone(),
+            modified: UNIX_EPOCH + Duration::from_nanos(u64::try_from(file.modified).unwrap_or(0)),
+            tiger_level: common.library.tiger_level(file).into(),
+            content: ContentId(ticket.0),
+        });
+        tickets.insert(ticket, publication.id.clone());
+        entry.offers.push((ticket, offer));
+    }
+    if !single {
+        let ticket = common.ticket();
+        tickets.insert(ticket, publication.id.clone());
+        let whole = item_of(publication);
+        let title = format!("{}{}", whole.title, more_words(&whole.title, &publication.tags));
+        entry.folder = Some(Box::new((ticket, Item { title, ..whole })));
+    }
+}
+
+/// How a publication is seeded.
+fn seeding(publication: &Publication, torrent: Torrent) -> AddRequest {
+    AddRequest {
+        map: Some(torrent.map),
+        skip_check: true,
+        read_only: true,
+        options: throng_swarm::TorrentOptions { upload_only: true, ..Default::default() },
+        ..AddRequest::new(Source::Metainfo(torrent.metainfo), publication.root.clone())
     }
 }
 
@@ -490,18 +513,36 @@ fn more_words(name: &str, tags: &[String]) -> String {
 
 /// A publication as a whole.
 pub(super) fn item_of(publication: &Publication) -> Item {
-    let info = &publication.metainfo.info;
-    let only = publication.files.first().filter(|_| info.is_single_file());
+    let only = publication.files.first().filter(|_| publication.is_single_file);
     Item {
         title: publication.title.clone(),
         size: publication.size(),
         root: only.and_then(|file| file.root),
-        info_hash: info.hash_v1().map(|hash| hash.0).or_else(|| info.swarms().next().map(|hash| hash.0)),
-        info_hash_v2: info.hash_v2().map(|hash| hash.0),
+        info_hash: swarm_of(publication),
+        info_hash_v2: publication.v2.map(|hash| hash.0),
         sha1: only.map(|file| file.sha1),
         tiger: only.map(|file| file.tiger),
         ft_hash: only.map(|file| file.ft_hash),
     }
+}
+
+/// A file of a publication, without a name.
+fn item_of_file(publication: &Publication, file: &SharedFile) -> Item {
+    Item {
+        title: String::new(),
+        size: file.size,
+        root: file.root,
+        info_hash: swarm_of(publication),
+        info_hash_v2: publication.v2.map(|hash| hash.0),
+        sha1: Some(file.sha1),
+        tiger: Some(file.tiger),
+        ft_hash: Some(file.ft_hash),
+    }
+}
+
+/// The swarm a publication goes by: of v1, if it has one.
+fn swarm_of(publication: &Publication) -> Option<[u8; 20]> {
+    publication.swarms().next().map(|hash| hash.0)
 }
 
 fn signed(publication: &Publication) -> Signed {

@@ -25,8 +25,8 @@ impl Shelf {
             }
             let empty = BTreeMap::new();
             let told = entry.spread.get(system).unwrap_or(&empty);
-            let files = entry.offers.len() as u64;
-            let own = entry.offers.iter().filter_map(|(ticket, _)| told.get(ticket));
+            let files = entry.publication.files.len() as u64;
+            let own = entry.tickets().filter_map(|ticket| told.get(&ticket));
             let taken = own.clone().filter(|(at, _)| *at > 0).count() as u64;
             let at = own.clone().map(|(at, _)| *at).min().unwrap_or(0);
             let of = own.clone().map(|(_, of)| *of).max().unwrap_or(0);
@@ -46,7 +46,7 @@ impl Shelf {
 
     fn seeding(&self, entry: &Entry) -> (&'static str, Spread, bool) {
         let status = entry.torrent.as_ref().and_then(|torrent| torrent.snapshot().status);
-        let files = entry.offers.len() as u64;
+        let files = entry.publication.files.len() as u64;
         let announced = match entry.rest {
             Rest::Asleep | Rest::Waking => Some(entry.announced),
             Rest::Awake | Rest::Falling { .. } => status.map(|status| status.announced),

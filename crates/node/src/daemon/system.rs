@@ -1,5 +1,6 @@
 //! What the node asks of each overlay it has joined, in the words all of them share.
 
+use super::hits;
 use super::report::SystemStatus;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -77,12 +78,17 @@ pub(crate) struct Offer {
     pub(crate) path: PathBuf,
     /// When it was last changed as it was hashed.
     pub(crate) modified: SystemTime,
-    /// Its magnet link, for nodes of ours.
-    pub(crate) magnet: String,
     /// A level of its tiger tree: the one Gnutella serves for its size; empty if it has no tree.
     pub(crate) tiger_level: Arc<[[u8; 24]]>,
     /// Names it in every system of this node.
     pub(crate) content: ContentId,
+}
+
+impl Offer {
+    /// Its magnet link, for nodes of ours.
+    pub(crate) fn magnet(&self) -> String {
+        hits::magnet(&self.item).map(|magnet| magnet.to_string()).unwrap_or_default()
+    }
 }
 
 /// An overlay that keeps values under names.

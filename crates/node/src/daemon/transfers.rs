@@ -227,9 +227,11 @@ impl Transfers {
             options: throng_swarm::TorrentOptions { paused: kept.paused, ..Default::default() },
             ..AddRequest::new(torrent, &kept.folder)
         };
-        let swarms = &self.common.bittorrent;
-        let work = if listened_for { swarms.wake(request) } else { swarms.add(request) };
-        let (transfer, teller) = (kept.id.clone(), self.common.teller());
+        if listened_for {
+            self.common.bittorrent.end_rest();
+        }
+        let (work, teller) = (self.common.bittorrent.add(request), self.common.teller());
+        let transfer = kept.id.clone();
         spawn_local(async move {
             let result = work.await;
             let _ = teller.send(Happening::Opened { transfer, result });

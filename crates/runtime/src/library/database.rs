@@ -4,6 +4,7 @@
 
 use super::LibraryError;
 use super::hash::{FileHashes, FileStamp};
+use super::publication::SharedFile;
 use crate::sqlite::set_aside;
 use crate::storage::Stamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -94,6 +95,13 @@ impl Database {
         let find = || self.connection.prepare(find)?.query_row(wanted, hashes_of).optional();
         let found = find();
         logged(found).flatten().flatten()
+    }
+
+    pub(super) fn tiger_level(&self, file: &SharedFile) -> Option<Vec<[u8; 24]>> {
+        let find = "SELECT tiger_level FROM files WHERE path = ?1 AND size = ?2 AND modified = ?3";
+        let wanted = params![file.path.as_os_str().as_bytes(), file.size as i64, file.modified];
+        let found = self.connection.query_row(find, wanted, |row| row.get::<_, Vec<u8>>(0)).optional();
+        Some(logged(found)??.as_chunks().0.to_vec())
     }
 
     /// Remembers hashes, all or none.

@@ -13,7 +13,7 @@ mod tests;
 mod watch;
 
 pub use hash::{FileHashes, FileStamp, Watch, hash_file};
-pub use publication::{Publication, SharedFile};
+pub use publication::{Links, Publication, SharedFile, Torrent};
 
 use crate::create::CreateError;
 use database::Database;
@@ -45,6 +45,8 @@ pub enum Told {
         job: Option<u32>,
         /// How it is now.
         publication: Arc<Publication>,
+        /// Its torrent, unless it was restored.
+        torrent: Option<Torrent>,
         /// What was left out, in lines for people.
         skipped: Vec<String>,
     },

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use throng_wire::ids::{InfoHash, InfoHashV1, InfoHashV2};
 use throng_wire::magnet::Magnet;
 use throng_wire::metainfo::Metainfo;
 
@@ -29,14 +30,53 @@ pub struct Publication {
     pub sequence: u64,
     /// Whether it was fetched rather than published.
     pub fetched: bool,
-    /// Its torrent.
-    pub metainfo: Arc<Metainfo>,
-    /// The folder that `map` starts from.
+    /// Its swarms. The torrent itself is in the library's database, see [`super::Library::torrent`]: in memory it would be
+    /// most of what an idle publication takes.
+    pub v1: Option<InfoHashV1>,
+    /// The other.
+    pub v2: Option<InfoHashV2>,
+    /// Whether it is one file, and no folder.
+    pub is_single_file: bool,
+    /// Files of the torrent but padding, empty ones included.
+    pub parts: u32,
+    /// Trackers and web seeds of the torrent, if it has any.
+    pub links: Option<Arc<Links>>,
+    /// The folder that the torrent's paths start from.
     pub root: PathBuf,
-    /// Where each file of the torrent lies.
-    pub map: FileMap,
     /// Its files with data, in the order of the torrent.
-    pub files: Vec<SharedFile>,
+    pub files: Box<[SharedFile]>,
+}
+
+/// Where a torrent says that it can be had.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Links {
+    /// In tiers (BEP 12).
+    pub trackers: Vec<Vec<String>>,
+    /// Web seeds (BEP 19).
+    pub web_seeds: Vec<String>,
+}
+
+/// The torrent of a publication.
+#[derive(Clone, Debug)]
+pub struct Torrent {
+    /// It.
+    pub metainfo: Arc<Metainfo>,
+    /// Where each of its files lies beneath the publication's root.
+    pub map: FileMap,
+}
+
+impl SharedFile {
+    /// Its name for strangers: that of the file, without folders.
+    pub fn name(&self) -> String {
+        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}
+
+impl Links {
+    pub(super) fn of(metainfo: &Metainfo) -> Option<Arc<Links>> {
+        let (trackers, web_seeds) = (metainfo.trackers.clone(), metainfo.web_seeds.clone());
+        (!trackers.is_empty() || !web_seeds.is_empty()).then(|| Arc::new(Links { trackers, web_seeds }))
+    }
 }
 
 /// One file of a publication.
@@ -46,8 +86,6 @@ pub struct SharedFile {
     pub index: usize,
     /// Where it lies.
     pub path: PathBuf,
-    /// Its name for strangers: that of the file, without folders.
-    pub name: String,
     /// Bytes.
     pub size: u64,
     /// Nanoseconds since 1970 of its last change when it was hashed.
@@ -58,8 +96,6 @@ pub struct SharedFile {
     pub sha1: [u8; 20],
     /// Root of its tiger tree.
     pub tiger: [u8; 24],
-    /// The level of it that Gnutella serves for the size.
-    pub tiger_level: Arc<[[u8; 24]]>,
     /// FTHash.
     pub ft_hash: [u8; 20],
 }
@@ -70,19 +106,27 @@ impl Publication {
         self.files.iter().map(|file| file.size).sum()
     }
 
+    /// Its swarms' names on the wire: the v1 info-hash, the truncated v2 one.
+    pub fn swarms(&self) -> impl Iterator<Item = InfoHash> {
+        self.v1.map(InfoHash::from).into_iter().chain(self.v2.map(InfoHash::from))
+    }
+
     /// Its link: the swarm, and of a single file the hashes other networks know it by.
     pub fn magnet(&self) -> Magnet {
-        let info = &self.metainfo.info;
-        let only = self.files.first().filter(|_| info.is_single_file());
+        let only = self.files.first().filter(|_| self.is_single_file);
+        let (trackers, web_seeds) = match &self.links {
+            Some(links) => (links.trackers.iter().flatten().cloned().collect(), links.web_seeds.clone()),
+            None => (Vec::new(), Vec::new()),
+        };
         Magnet {
-            v1: info.hash_v1(),
-            v2: info.hash_v2(),
+            v1: self.v1,
+            v2: self.v2,
             sha1: only.map(|file| file.sha1),
             tiger_tree: only.map(|file| file.tiger),
             name: Some(self.title.clone()),
             length: Some(self.size()),
-            trackers: self.metainfo.trackers.iter().flatten().cloned().collect(),
-            web_seeds: self.metainfo.web_seeds.clone(),
+            trackers,
+            web_seeds,
             ..Magnet::default()
         }
     }

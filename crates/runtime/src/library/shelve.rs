@@ -2,7 +2,7 @@
 
 use super::database::Saved;
 use super::hash::{FileHashes, FileStamp, Watch, hash_file};
-use super::publication::{Publication, SharedFile, id_of};
+use super::publication::{Links, Publication, SharedFile, Torrent, id_of};
 use super::{Library, Told, Wish, is_passing, unix_time};
 use crate::create::{CreateError, Source, builder};
 use crate::storage::FileMap;
@@ -67,7 +67,8 @@ impl Library {
         let places = source.places(metainfo.info.layout().files().iter().map(|file| file.path.clone()));
         let map = FileMap::with_paths(metainfo.info.layout().clone(), places)
             .map_err(|_| CreateError::Build(BuildError::Name))?;
-        self.put_up(Some(job), (row, Arc::new(metainfo), map), &found, skipped.collect())
+        let torrent = Torrent { metainfo: Arc::new(metainfo), map };
+        self.put_up(Some(job), (row, torrent), &found, skipped.collect())
     }
 
     /// What was fetched: the torrent stays as it is, only the other hashes are made.
@@ -107,7 +108,7 @@ impl Library {
             fetched: true,
             metainfo: metainfo.encode(),
         };
-        self.put_up(Some(job), (row, metainfo, map), &found, Vec::new())
+        self.put_up(Some(job), (row, Torrent { metainfo, map }), &found, Vec::new())
     }
 
     /// Puts up again what was published in an earlier run, if its files are as they were.
@@ -126,18 +127,22 @@ impl Library {
         }
     }
 
+    /// The torrent of a publication that is on the shelf; `None` if it cannot be read, or its files have gone. Waits for
+    /// the disk.
+    pub fn torrent(&self, id: &str) -> Option<Torrent> {
+        let row = self.database().publication(id)?;
+        torrent_of(&row).ok()
+    }
+
+    /// The level of a file's tiger tree that Gnutella serves for its size, up to 24 KiB; empty if it is not known any more.
+    pub fn tiger_level(&self, file: &SharedFile) -> Vec<[u8; 24]> {
+        self.database().tiger_level(file).unwrap_or_default()
+    }
+
     fn restore_one(&self, row: &Saved) -> Result<(), CreateError> {
         let gone = || CreateError::Changed(row.path.clone());
-        let metainfo = Arc::new(own_torrent(&row.metainfo).ok_or_else(gone)?);
+        let Torrent { metainfo, map } = torrent_of(row)?;
         let layout = metainfo.info.layout();
-        let map = match row.fetched {
-            true => FileMap::of(&metainfo),
-            false => {
-                let source = Source::scan_what_can_be(&row.path)?;
-                let places = source.places(layout.files().iter().map(|file| file.path.clone()));
-                FileMap::with_paths(layout.clone(), places).map_err(|_| gone())?
-            }
-        };
         let mut found = Found::new();
         for (file, of) in map.stored().filter(|(_, of)| of.length > 0) {
             let path = row.root.join(map.path(file));
@@ -150,24 +155,44 @@ impl Library {
                 return Err(gone());
             }
         }
-        self.put_up(None, (row.clone(), metainfo, map), &found, Vec::new())
+        self.put_up(None, (row.clone(), Torrent { metainfo: metainfo.clone(), map }), &found, Vec::new())
     }
 
     fn put_up(
         &self,
         job: Option<u32>,
-        (row, metainfo, map): (Saved, Arc<Metainfo>, FileMap),
+        (row, torrent): (Saved, Torrent),
         found: &Found,
         skipped: Vec<String>,
     ) -> Result<(), CreateError> {
-        let files = shared_files(&row.root, &map, found);
-        self.database().save(&row);
+        let files = shared_files(&row.root, &torrent.map, found);
+        if job.is_some() {
+            self.database().save(&row);
+        }
         let Saved { id, path, root, title, tags, created, sequence, fetched, .. } = row;
-        let publication =
-            Publication { id, path, title, tags, created, sequence, fetched, metainfo, root, map, files };
+        let info = &torrent.metainfo.info;
+        let parts = info.layout().files().iter().filter(|file| !file.attributes.padding).count();
+        let publication = Publication {
+            id,
+            path,
+            title,
+            tags,
+            created,
+            sequence,
+            fetched,
+            v1: info.hash_v1(),
+            v2: info.hash_v2(),
+            is_single_file: info.is_single_file(),
+            parts: u32::try_from(parts).unwrap_or(u32::MAX),
+            links: Links::of(&torrent.metainfo),
+            root,
+            files,
+        };
         let publication = Arc::new(publication);
         self.shelf().insert(publication.id.clone(), publication.clone());
-        self.tell(Told::Shelved { job, publication, skipped });
+        // What is restored is opened when somebody asks for it.
+        let torrent = job.is_some().then_some(torrent);
+        self.tell(Told::Shelved { job, publication, torrent, skipped });
         Ok(())
     }
 
@@ -308,20 +333,34 @@ fn assemble<'a>(layout: &Layout, hashes: impl Fn(usize) -> Option<&'a FileHashes
     Some(all)
 }
 
-fn shared_files(root: &Path, map: &FileMap, found: &Found) -> Vec<SharedFile> {
+/// The torrent of what was published, and where its files lie now.
+fn torrent_of(row: &Saved) -> Result<Torrent, CreateError> {
+    let gone = || CreateError::Changed(row.path.clone());
+    let metainfo = Arc::new(own_torrent(&row.metainfo).ok_or_else(gone)?);
+    let layout = metainfo.info.layout();
+    let map = match row.fetched {
+        true => FileMap::of(&metainfo),
+        false => {
+            let source = Source::scan_what_can_be(&row.path)?;
+            let places = source.places(layout.files().iter().map(|file| file.path.clone()));
+            FileMap::with_paths(layout.clone(), places).map_err(|_| gone())?
+        }
+    };
+    Ok(Torrent { metainfo, map })
+}
+
+fn shared_files(root: &Path, map: &FileMap, found: &Found) -> Box<[SharedFile]> {
     let shared = |(index, _): (usize, &throng_wire::metainfo::File)| {
         let path = root.join(map.path(index));
         let (stamp, hashes) = found.get(&path)?;
         Some(SharedFile {
             index,
-            name: path.file_name()?.to_string_lossy().into_owned(),
             path,
             size: hashes.size,
             modified: stamp.stamp.modified,
             root: hashes.root,
             sha1: hashes.sha1,
             tiger: hashes.tiger,
-            tiger_level: hashes.tiger_level.as_slice().into(),
             ft_hash: hashes.ft_hash,
         })
     };

@@ -92,9 +92,7 @@ impl Library {
 
 /// Whether the same files are there, and none has changed.
 fn is_as_it_was(known: &Publication, source: &Source) -> bool {
-    let layout = known.metainfo.info.layout();
-    let own = layout.files().iter().filter(|file| !file.attributes.padding).count();
-    own == source.files.len()
+    known.parts as usize == source.files.len()
         && known.root == source.root
         && known.files.iter().all(|file| {
             let now = FileStamp::of(&file.path);

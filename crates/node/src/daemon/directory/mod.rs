@@ -128,7 +128,7 @@ impl DirectorySystem {
     }
 
     fn share(&self, ticket: Ticket, file: &Offer) {
-        let Offer { item, path, modified, magnet, content, .. } = file;
+        let Offer { item, path, modified, content, .. } = file;
         let offering = Offering {
             content: *content,
             title: item.title.clone(),
@@ -136,7 +136,7 @@ impl DirectorySystem {
             root: item.root.and_then(|root| root.first_chunk().copied()),
             path: path.clone(),
             modified: *modified,
-            magnet: magnet.clone(),
+            magnet: file.magnet(),
         };
         self.published.borrow_mut().add(ticket, *content);
         self.member.publish(offering);

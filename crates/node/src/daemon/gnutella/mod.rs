@@ -164,14 +164,14 @@ impl System for GnutellaSystem {
     }
 
     fn publish(&self, ticket: Ticket, file: &Rc<Offer>) {
-        let Offer { item, path, modified, magnet, tiger_level, content } = &**file;
+        let Offer { item, path, modified, tiger_level, content } = &**file;
         let offering = Offering {
             content: *content,
             item: item.clone(),
             tiger_level: tiger_level.clone(),
             path: path.clone(),
             modified: *modified,
-            magnet: magnet.clone(),
+            magnet: file.magnet(),
         };
         self.published.borrow_mut().insert(ticket, *content);
         self.member.publish(ticket, &offering);

@@ -14,7 +14,7 @@ impl Shelf {
     pub(super) fn rest_from_the_start(&mut self, entry: &mut Entry) {
         let (id, item) = (&entry.publication.id, item_of(&entry.publication));
         entry.rest = Rest::Asleep;
-        entry.announced = (0, entry.publication.metainfo.trackers.len());
+        entry.announced = (0, entry.publication.links.as_ref().map_or(0, |links| links.trackers.len()));
         self.common.bittorrent.listen_for(&item);
         self.resting.insert(id, &item);
         if entry.announced.1 > 0 {
@@ -92,7 +92,7 @@ impl Shelf {
                 entry.rest = Rest::Waking;
                 let publication = entry.publication.clone();
                 self.resting.remove(&item_of(&publication));
-                self.seed(&publication, true);
+                self.seed(&publication, None, true);
             }
             Rest::Falling { .. } => entry.rest = Rest::Falling { called: true },
             Rest::Awake | Rest::Waking => {}
@@ -143,7 +143,7 @@ impl Shelf {
             let Some(entry) = self.entries.get_mut(&id) else { continue };
             (entry.lent, entry.torrent, entry.rest) = (false, None, Rest::Awake);
             let publication = entry.publication.clone();
-            self.seed(&publication, false);
+            self.seed(&publication, None, false);
         }
     }
 

@@ -202,9 +202,9 @@ impl System for SupernodeSystem {
     }
 
     fn publish(&self, ticket: Ticket, file: &Rc<Offer>) {
-        let Offer { item, path, modified, magnet, content, .. } = &**file;
+        let Offer { item, path, modified, content, .. } = &**file;
         self.published.borrow_mut().insert(ticket, *content);
-        let (item, path, magnet) = (item.clone(), path.clone(), magnet.clone());
+        let (item, path, magnet) = (item.clone(), path.clone(), file.magnet());
         let offering = Offering { content: *content, item, path, modified: *modified, magnet };
         self.member.publish(ticket, &offering);
     }

@@ -192,7 +192,7 @@ impl Transfers {
 
     /// Whether a transfer that is not over has this content, and its torrent if that is open.
     pub(crate) fn torrent_of(&self, publication: &Publication) -> Option<Option<TorrentHandle>> {
-        let swarm = publication.metainfo.info.swarms().next()?.0;
+        let swarm = publication.swarms().next()?.0;
         let transfer = self.all.get(self.by_swarm.get(&swarm)?)?;
         (transfer.plain.is_none() && transfer.failed.is_none()).then(|| transfer.torrent.clone())
     }
