@@ -248,7 +248,8 @@ impl Transfers {
                 transfer.torrent = Some(torrent.clone());
                 (transfer.rest, transfer.idle, transfer.is_slim) = (Rest::Awake, None, false);
                 transfer.opened = Some(Instant::now());
-                if self.held && !transfer.kept.complete {
+                // A person may have stopped it while it was being opened.
+                if transfer.kept.paused || self.held && !transfer.kept.complete {
                     transfer.run(&self.common, false);
                 }
                 let (teller, session) = (self.common.teller(), self.common.bittorrent.session().clone());
