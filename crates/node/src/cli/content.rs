@@ -1,5 +1,6 @@
 //! `throng publish`, `withdraw` and `search`.
 
+use super::Address;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -67,4 +68,16 @@ pub(crate) struct SearchArgs {
     /// How long to wait for systems, like 5s or 1m [default: until all have answered, 2s at most]
     #[arg(long, value_name = "S", value_parser = super::node::duration)]
     pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Prints size, name and SHA-1 of each file; with --json also a magnet link. Asks by HTTP, so that the servent \
+                        must be callable and let its files be listed; no node is needed, and nothing is joined.\n\n\
+                        Example: throng browse 192.0.2.7:6346"
+)]
+pub(crate) struct BrowseArgs {
+    /// Where the servent listens: IP:PORT, [v6]:PORT or HOST:PORT
+    #[arg(value_name = "ADDR")]
+    pub(crate) servent: Address,
 }

@@ -18,7 +18,7 @@ mod torrent;
 mod transfer;
 
 pub(crate) use address::{Address, ListenAddress, bind_reason};
-pub(crate) use content::{PublishArgs, SearchArgs, WithdrawArgs};
+pub(crate) use content::{BrowseArgs, PublishArgs, SearchArgs, WithdrawArgs};
 pub(crate) use demo::DemoArgs;
 pub(crate) use directory::{DirectoryArgs, LinkTo};
 pub(crate) use file::{NAME as CONFIG_FILE, template as config_template};
@@ -105,6 +105,8 @@ pub(crate) enum Command {
     Withdraw(WithdrawArgs),
     /// Look for files in every joined system at once
     Search(SearchArgs),
+    /// List all that a Gnutella servent shares, without a node
+    Browse(BrowseArgs),
     /// Store a value under a key in the ring
     Put(PutArgs),
     /// Read the value of a key from the ring

@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+mod browse;
 mod config;
 mod content;
 mod create;
@@ -61,6 +62,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Outcome {
         Command::Publish(args) => content::publish(args, context),
         Command::Withdraw(args) => content::withdraw(args, context),
         Command::Search(args) => search::run(args, context),
+        Command::Browse(args) => browse::run(args, context),
         Command::Put(args) => node::put(args, context),
         Command::Get(args) => node::get(args, context),
         Command::Doctor(_) => doctor::run(context),

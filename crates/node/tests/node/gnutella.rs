@@ -1,7 +1,7 @@
 //! Nodes as Gnutella servents: an ultrapeer and its leaves, and one that comes back to those it knew.
 
 use crate::peers::{Peer, start};
-use crate::program::Place;
+use crate::program::{Place, noise};
 use serde_json::Value;
 
 fn servent<'a>(place: &'a Place, home: &'static str, gnutella: &[&str]) -> Peer<'a> {
@@ -47,4 +47,21 @@ fn plain_servents_link_with_their_own_kind_and_a_role_is_given_once() {
     assert_eq!(status(&other)["links"][0]["role"], "plain");
     let done = other.run(&["join", "--gnutella", "plain", "--gnutella", "ultrapeer"]);
     assert_eq!(done.code, 2, "{done:?}");
+}
+
+#[test]
+fn all_that_a_servent_shares_is_listed_for_who_asks_it() {
+    let place = Place::new();
+    let servent = servent(&place, "a", &["ultrapeer"]);
+    let path = place.write("zebra lullaby.ogg", &noise(70_000, 1));
+    let done = servent.run(&["publish", path.to_str().unwrap()]);
+    assert_eq!(done.code, 0, "{done:?}");
+    let done = place.run(&["browse", &servent.address]);
+    assert!(done.code == 0 && done.stdout.contains("zebra lullaby.ogg  urn:sha1:"), "{done:?}");
+    let done = place.run(&["--json", "browse", &servent.address]);
+    let files = done.objects();
+    assert_eq!((files.len(), files[0]["bytes"].as_u64()), (1, Some(70_000)), "{done:?}");
+    assert!(files[0]["magnet"].as_str().is_some_and(|link| link.contains("xt=urn:sha1:")), "{done:?}");
+    servent.leave();
+    place.run(&["browse", "127.0.0.1:1"]).assert_refused(1, &["127.0.0.1:1"]);
 }
