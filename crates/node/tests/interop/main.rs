@@ -14,5 +14,6 @@ mod everyone;
 mod gtk_gnutella;
 mod matrix;
 mod mldonkey;
+mod mldonkey_gnutella;
 mod napster;
 mod wanted;

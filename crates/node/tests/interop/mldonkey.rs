@@ -27,20 +27,22 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::wanted::program;
 
 const PORT: u16 = 1216;
+/// Nobody else is asked for supernodes.
+const OPTIONS: &str = "client_port = 1214\nredirectors = []\n";
 const ITS_API: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 4080);
 /// The user without rights, on every Linux.
 const NOBODY: u32 = 65_534;
 /// It tries a supernode once a minute, and searches by hash as often.
-const PATIENCE: Duration = Duration::from_secs(240);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 /// Its file: of what it hashes rightly.
 const ITS_NAME: &str = "mongoose lullaby.mp3";
 const ITS_SIZE: usize = 200_000;
 /// Ours: of several of its requests, which are of 256 KiB.
-const NAME: &str = "quokka serenade.ogg";
-const SIZE: usize = 1_700_000;
+pub(crate) const NAME: &str = "quokka serenade.ogg";
+pub(crate) const SIZE: usize = 1_700_000;
 
 /// The program on a host; killed with the test.
-struct MlDonkey {
+pub(crate) struct MlDonkey {
     host: Host,
     folder: PathBuf,
     child: Child,
@@ -55,18 +57,24 @@ impl Drop for MlDonkey {
 }
 
 impl MlDonkey {
-    /// Starts it with a file to share and one supernode to call.
-    fn start(program: &Path, host: &Host, folder: &Path, supernode: Ipv4Addr) -> Result<MlDonkey> {
+    /// Starts it with a file to share and one servent to call: a network's name, its options and where to.
+    pub(crate) fn start(
+        program: &Path,
+        host: &Host,
+        folder: &Path,
+        (network, options, to): (&str, &str, SocketAddrV4),
+    ) -> Result<MlDonkey> {
         fs::create_dir_all(folder.join("incoming/files"))?;
         fs::write(folder.join("incoming/files").join(ITS_NAME), data(ITS_SIZE, 3))?;
         // Nothing on the Internet is asked for; addresses of this network are called. Its buffer is
         // larger than it comes, or it reads more at once than it has room for, and closes.
-        let core = "enable_fasttrack = true\nallow_local_network = true\nhttp_port = 4080\ntelnet_port = 0\n\
-                    gui_port = 0\nweb_infos = []\nclient_buffer_size = 500000\n";
-        fs::write(folder.join("downloads.ini"), core)?;
-        let cache = format!("cache = {{\n ultrapeers = [(\"{supernode}\", {PORT})]\n}}\n");
-        fs::write(folder.join("fasttrack.ini"), format!("client_port = 1214\nredirectors = []\n{cache}"))?;
-        for name in ["", "incoming", "incoming/files", "downloads.ini", "fasttrack.ini"] {
+        let core = "allow_local_network = true\nhttp_port = 4080\ntelnet_port = 0\ngui_port = 0\nweb_infos = []\n\
+                    client_buffer_size = 500000\n";
+        fs::write(folder.join("downloads.ini"), format!("enable_{network} = true\n{core}"))?;
+        let cache = format!("cache = {{\n ultrapeers = [(\"{}\", {})]\n}}\n", to.ip(), to.port());
+        let file = format!("{network}.ini");
+        fs::write(folder.join(&file), format!("{options}{cache}"))?;
+        for name in ["", "incoming", "incoming/files", "downloads.ini", &file] {
             chown(folder.join(name), Some(NOBODY), Some(NOBODY))?;
         }
         let mut command = host.namespace.command("setpriv");
@@ -79,16 +87,20 @@ impl MlDonkey {
     }
 
     /// Says a command to its page; what the page shows.
-    fn ask(&self, command: &str) -> Result<String> {
+    pub(crate) fn ask(&self, command: &str) -> Result<String> {
         self.page(&format!("/submit?q={}", command.replace(' ', "+")))
     }
 
-    fn page(&self, path: &str) -> Result<String> {
+    pub(crate) fn page(&self, path: &str) -> Result<String> {
         Ok(String::from_utf8_lossy(&self.host.http_get(ITS_API, path)?).into_owned())
     }
 
     /// Waits for what a command shows; our nodes go on meanwhile.
-    async fn shows<T>(&self, command: &str, wanted: impl Fn(&str) -> Option<T>) -> Result<T> {
+    pub(crate) async fn shows<T>(
+        &self,
+        command: &str,
+        mut wanted: impl FnMut(&str) -> Option<T>,
+    ) -> Result<T> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             // It may not listen yet.
@@ -102,7 +114,7 @@ impl MlDonkey {
     }
 
     /// The file it has fetched, once it has.
-    async fn fetched(&self, name: &str, size: usize) -> Result<Vec<u8>> {
+    pub(crate) async fn fetched(&self, name: &str, size: usize) -> Result<Vec<u8>> {
         let path = self.folder.join("incoming/files").join(name);
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -115,7 +127,7 @@ impl MlDonkey {
     }
 }
 
-fn data(size: usize, seed: u32) -> Vec<u8> {
+pub(crate) fn data(size: usize, seed: u32) -> Vec<u8> {
     (0..size as u32).map(|at| ((at * (7 + seed)) ^ (at >> 9) ^ (at >> 16)) as u8).collect()
 }
 
@@ -179,7 +191,7 @@ async fn finds(node: &Member, told: &mut UnboundedReceiver<Told>, word: &str) ->
 }
 
 /// The number of a result on its page, by the file's name.
-fn result_of(page: &str, name: &str) -> Option<u32> {
+pub(crate) fn result_of(page: &str, name: &str) -> Option<u32> {
     let before = &page[..page.find(&format!(">{name}"))?];
     let number = &before[before.rfind("results?d=")? + "results?d=".len()..];
     let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
@@ -224,7 +236,8 @@ fn mldonkey_joins_publishes_searches_and_fetches_through_our_supernode() -> Resu
     let folder = tempfile::Builder::new().prefix("throng-ml-").tempdir()?;
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
     let its_folder = folder.path().join("mldonkey");
-    let mldonkey = MlDonkey::start(&program, &its, &its_folder, ours.address)?;
+    let to = SocketAddrV4::new(ours.address, PORT);
+    let mldonkey = MlDonkey::start(&program, &its, &its_folder, ("fasttrack", OPTIONS, to))?;
     let outcome = ours.namespace.enter(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let trading = trades(&mldonkey, &ours, folder.path());
