@@ -20,8 +20,9 @@ pub struct Stored {
     pub size: u64,
     /// Where it lies.
     pub path: PathBuf,
-    /// When it was last changed as it was hashed: if it was changed since, nobody gets it.
-    pub modified: SystemTime,
+    /// When it was last changed as it was hashed: if it was changed since, nobody gets it. `None` for one that still
+    /// grows, of which only what was checked is given.
+    pub modified: Option<SystemTime>,
 }
 
 /// The open file, while somebody fetches it.
@@ -100,10 +101,12 @@ fn read(handle: &Handle, stored: &Stored, extent: Extent) -> Option<Bytes> {
 }
 
 /// The file, if it is a file and the one that was hashed.
-fn open(path: &Path, size: u64, modified: SystemTime) -> Option<File> {
-    let same = |metadata: std::fs::Metadata| {
-        metadata.is_file() && metadata.len() == size && metadata.modified().is_ok_and(|at| at == modified)
+fn open(path: &Path, size: u64, modified: Option<SystemTime>) -> Option<File> {
+    let unchanged = |metadata: &std::fs::Metadata| {
+        modified.is_none_or(|modified| metadata.modified().is_ok_and(|at| at == modified))
     };
+    let same =
+        |metadata: std::fs::Metadata| metadata.is_file() && metadata.len() == size && unchanged(&metadata);
     // Looked at before as well: opening a pipe would wait for its writer.
     if !std::fs::metadata(path).is_ok_and(same) {
         return None;

@@ -7,6 +7,8 @@ use super::system::System;
 use ed25519_dalek::SigningKey;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -35,6 +37,10 @@ pub(crate) enum Happening {
     Holders { transfer: String, item: Item, sources: Vec<Source> },
     /// The link under which a transfer can be fetched as a torrent, if any holder says one.
     Resolved { transfer: String, link: Option<String> },
+    /// The level of its tiger tree that blocks of a transfer can be checked by; empty if nobody has one.
+    Tree { transfer: String, level: Vec<[u8; 24]> },
+    /// What is here of a transfer without a torrent and was checked, where it lies, and who else is said to have the file.
+    Parts { transfer: String, parts: Vec<Range<u64>>, path: PathBuf, others: Vec<SocketAddr> },
     /// A file that no torrent is of is here.
     Whole { transfer: String, proof: PlainProof, path: PathBuf },
     /// A transfer's torrent is open, or cannot be.

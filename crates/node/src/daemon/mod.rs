@@ -19,6 +19,7 @@ mod kept;
 mod metrics;
 pub(crate) mod node;
 pub(crate) mod notify;
+mod parts;
 mod probe;
 mod record;
 pub(crate) mod report;

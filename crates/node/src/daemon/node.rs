@@ -282,6 +282,10 @@ impl Node {
                 }
             }
             Happening::Resolved { transfer, link } => self.transfers.on_resolved(&transfer, link),
+            Happening::Tree { transfer, level } => self.transfers.on_tree(&transfer, level),
+            Happening::Parts { transfer, parts, path, others } => {
+                self.transfers.on_parts(&transfer, parts, (path, others));
+            }
             Happening::Whole { transfer, proof, path } => self.on_whole(&transfer, proof, path),
             Happening::Opened { transfer, result } => {
                 if let Some((item, torrent)) = self.transfers.item(&transfer).zip(result.as_ref().ok()) {

@@ -2,6 +2,7 @@
 
 use super::hits;
 use super::report::SystemStatus;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -49,6 +50,17 @@ pub(crate) trait System {
     fn source(&self, _item: &Item, _source: &Source) -> Option<Box<dyn RangeSource>> {
         None
     }
+    /// The level of its tiger tree that a copy's holder tells, checked up to its root; `None` if it tells none.
+    fn tree(&self, _item: &Item, _source: &Source) -> LocalWork<Option<Vec<[u8; 24]>>> {
+        Box::pin(async { None })
+    }
+    /// Serves parts of a file that is being fetched, where the system can; they were checked. Nobody is told of it but
+    /// those it is fetched from.
+    fn share_parts(&self, _file: &Rc<Offer>, _parts: Vec<Range<u64>>) {}
+    /// There is more of such a file now.
+    fn set_parts(&self, _content: ContentId, _parts: Vec<Range<u64>>) {}
+    /// Serves it no longer.
+    fn unshare_parts(&self, _content: ContentId) {}
     /// The magnet link of a copy, if its holder is a node of ours and says one.
     fn magnet(&self, _source: &Source) -> LocalWork<Option<Magnet>> {
         Box::pin(async { None })

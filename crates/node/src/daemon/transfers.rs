@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
+use throng_machine::ContentId;
 use throng_overlay::discovery::{Item, Source};
 use throng_runtime::fetch::PlainDownload;
 use throng_runtime::session::{AddRequest, Source as Torrent, TorrentHandle};
@@ -63,6 +64,8 @@ pub(super) struct Transfer {
     pub(super) torrent: Option<TorrentHandle>,
     /// Instead of a torrent, where no holder knows one.
     pub(super) plain: Option<PlainDownload>,
+    /// What is served of it before it is whole, under that number.
+    pub(super) part: Option<ContentId>,
     /// Sources of other systems and peers that were given to it.
     pub(super) used: BTreeSet<Source>,
     /// Sources that wait for the torrent, or for their system.
@@ -358,6 +361,7 @@ impl Transfers {
         let Some(transfer) = self.all.get_mut(&id) else { return Err(unknown(&id)) };
         if let Act::Remove = act {
             self.common.library.drop_kept(KIND, &id);
+            self.unshare_part(&id);
             let Some(transfer) = self.all.remove(&id) else { return Ok(None) };
             if let Some(swarm) = transfer.item.info_hash {
                 self.by_swarm.remove(&swarm);
@@ -426,6 +430,7 @@ impl Transfer {
             item,
             torrent: None,
             plain: None,
+            part: None,
             used: sources.iter().filter(|source| matches!(source, Source::Swarm(_))).cloned().collect(),
             waiting: sources,
             failed: None,

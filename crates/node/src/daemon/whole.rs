@@ -2,9 +2,9 @@
 //! the file is fetched as a torrent after all.
 
 use super::common::{Common, Happening};
-use super::hits;
 use super::report::{Proof, SourceLine, TransferReport, TransferState};
 use super::transfers::{Kept, Transfer, Transfers};
+use super::{hits, parts};
 use crate::text;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -88,10 +88,22 @@ impl Transfers {
         Some(Magnet { peers, ..magnet }.to_string())
     }
 
+    /// Asks for the tree first, so that blocks can be checked as they come, and be served.
     fn begin_whole(&mut self, id: &str) {
-        let Some(transfer) = self.all.get_mut(id) else { return };
+        let Some(transfer) = self.all.get(id) else { return };
+        let work = parts::tree(&self.common, transfer);
+        let (teller, transfer) = (self.common.teller(), id.to_owned());
+        spawn_local(async move {
+            let level = work.await;
+            let _ = teller.send(Happening::Tree { transfer, level });
+        });
+    }
+
+    /// The tree is known, or is not going to be.
+    pub(super) fn on_tree(&mut self, id: &str, level: Vec<[u8; 24]>) {
+        let Some(transfer) = self.all.get_mut(id).filter(|transfer| transfer.plain.is_none()) else { return };
         let Item { size, sha1, tiger, ft_hash, .. } = transfer.item;
-        let wish = PlainWish { size, sha1, tiger, tiger_level: Vec::new(), ft_hash };
+        let wish = PlainWish { size, sha1, tiger, tiger_level: level, ft_hash };
         let (folder, running) = (transfer.kept.folder.clone(), !transfer.kept.paused);
         match PlainDownload::start(wish, &folder, &transfer.item.title, running) {
             Ok(plain) => {
@@ -130,6 +142,7 @@ impl Transfers {
 
     /// A file is here; whether it is known to be right.
     pub(super) fn on_whole(&mut self, id: &str, proof: PlainProof, path: &Path) -> Option<String> {
+        self.unshare_part(id);
         let transfer = self.all.get_mut(id)?;
         transfer.finished = true;
         transfer.kept.complete = true;
@@ -144,10 +157,23 @@ impl Transfers {
 fn watch(common: &Common, id: &str, plain: &PlainDownload) {
     let (teller, transfer, mut snapshots) = (common.teller(), id.to_owned(), plain.snapshots());
     spawn_local(async move {
-        let over = |snapshot: &PlainSnapshot| matches!(snapshot.state, PlainState::Complete(..));
-        let Ok(last) = snapshots.wait_for(over).await.map(|snapshot| snapshot.state.clone()) else { return };
-        if let PlainState::Complete(proof, path) = last {
-            let _ = teller.send(Happening::Whole { transfer, proof, path });
+        let mut told = (0, 0);
+        loop {
+            let snapshot = snapshots.borrow_and_update().clone();
+            if let PlainState::Complete(proof, path) = snapshot.state {
+                let _ = teller.send(Happening::Whole { transfer, proof, path });
+                return;
+            }
+            let PlainSnapshot { checked: parts, path, others, .. } = snapshot;
+            let new = (parts.iter().map(|part| part.end - part.start).sum::<u64>(), others.len());
+            if new != told {
+                told = new;
+                let transfer = transfer.clone();
+                let _ = teller.send(Happening::Parts { transfer, parts, path, others });
+            }
+            if snapshots.changed().await.is_err() {
+                return;
+            }
         }
     });
 }

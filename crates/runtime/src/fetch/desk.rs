@@ -1,9 +1,10 @@
 //! A source whose work is done on another thread: machines and their sockets live on the node's, downloads elsewhere.
 
 use super::RangeError;
-use super::source::{RangeSource, Ranging};
+use super::source::{RangeSource, Ranging, Said};
 use bytes::Bytes;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// One range that a download waits for; dropping it tells the download that the source is gone.
@@ -13,6 +14,8 @@ pub struct Order {
     pub range: Range<u64>,
     /// Where they go, in order; closed when the download gives up.
     pub into: mpsc::Sender<Bytes>,
+    /// What the source says meanwhile, for the download to look at when the order is over.
+    pub said: Arc<Mutex<Said>>,
     /// Where the outcome goes.
     pub done: oneshot::Sender<Result<(), RangeError>>,
 }
@@ -22,12 +25,13 @@ pub struct Order {
 pub struct Desk {
     name: String,
     orders: mpsc::Sender<Order>,
+    said: Arc<Mutex<Said>>,
 }
 
 /// A source of that name, and where its orders come from, one at a time; the source is dropped when the receiver ends.
 pub fn desk(name: impl Into<String>) -> (Desk, mpsc::Receiver<Order>) {
     let (orders, received) = mpsc::channel(1);
-    (Desk { name: name.into(), orders }, received)
+    (Desk { name: name.into(), orders, said: Arc::default() }, received)
 }
 
 impl RangeSource for Desk {
@@ -35,11 +39,16 @@ impl RangeSource for Desk {
         self.name.clone()
     }
 
+    fn said(&self) -> Said {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn fetch(&mut self, range: Range<u64>, into: mpsc::Sender<Bytes>) -> Ranging<'_> {
         Box::pin(async move {
             let gone = || RangeError::Gone("its system has let it go".into());
             let (done, outcome) = oneshot::channel();
-            self.orders.send(Order { range, into, done }).await.map_err(|_| gone())?;
+            let said = Arc::clone(&self.said);
+            self.orders.send(Order { range, into, said, done }).await.map_err(|_| gone())?;
             outcome.await.map_err(|_| gone())?
         })
     }

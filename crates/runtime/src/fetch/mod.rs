@@ -16,4 +16,4 @@ mod tests;
 pub use desk::{Desk, Order, desk};
 pub use error::RangeError;
 pub use plain::{PlainDownload, PlainProof, PlainSnapshot, PlainSource, PlainState, PlainWish};
-pub use source::{RangeSource, Ranging};
+pub use source::{RangeSource, Ranging, Said};

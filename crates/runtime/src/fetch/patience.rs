@@ -9,6 +9,8 @@ pub(crate) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(300);
 /// A source that fails so often without a byte between is given up.
 const MAX_FAILURES: u32 = 10;
+/// Pauses of a source that has only parts, and not these, double so often: up to 16 s.
+const GROWING: u32 = 4;
 
 /// What a download thinks of one source.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -50,6 +52,14 @@ impl Patience {
             }
         }
     }
+
+    /// It has parts of the file, and not these. It may get them, so it is asked less and less and never given up.
+    pub(crate) fn on_grows(&mut self, came: u64) -> Next {
+        let before = if came > 0 { 0 } else { self.failures.min(GROWING) };
+        self.failures = before + 1;
+        self.trouble = Some("it has not all of it yet".into());
+        Next::Pause(FIRST_PAUSE.saturating_mul(1 << before))
+    }
 }
 
 fn words(error: &RangeError) -> String {
@@ -77,6 +87,16 @@ mod tests {
         let last = (0..9).map(|_| patience.on_ended(0, broken())).last();
         assert_eq!(last, Some(Next::GiveUp));
         assert_eq!(patience.trouble.as_deref(), Some("the connection broke: reset"));
+    }
+
+    #[test]
+    fn a_source_that_grows_is_asked_less_often_and_never_given_up() {
+        let mut patience = Patience::default();
+        for seconds in [1, 2, 4, 8, 16, 16, 16, 16, 16, 16, 16, 16] {
+            assert_eq!(patience.on_grows(0), Next::Pause(Duration::from_secs(seconds)));
+        }
+        assert_eq!(patience.on_grows(5), Next::Pause(FIRST_PAUSE));
+        assert_eq!(patience.on_ended(0, broken()), Next::Pause(Duration::from_secs(2)));
     }
 
     #[test]

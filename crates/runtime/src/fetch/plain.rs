@@ -7,10 +7,13 @@
 
 mod carry;
 mod judge;
+mod tree;
 mod work;
 
 use super::RangeSource;
 use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -71,6 +74,12 @@ pub struct PlainSnapshot {
     pub state: PlainState,
     /// Bytes here.
     pub done: u64,
+    /// What is here and was checked block by block, in order; nothing where blocks cannot be checked.
+    pub checked: Vec<Range<u64>>,
+    /// Where it lies while it grows.
+    pub path: PathBuf,
+    /// Others who have the file, as sources say.
+    pub others: Vec<SocketAddr>,
     /// Bytes received in this run.
     pub downloaded: u64,
     /// Bytes a second, over all sources.

@@ -27,6 +27,8 @@ enum Block {
 struct Part {
     /// Bytes it is to send: the next and the end.
     run: Option<Range<u64>>,
+    /// What the source has, in order; `None` all.
+    has: Option<Vec<Range<u64>>>,
     /// Bytes a second, once measured.
     rate: Option<f64>,
     began: Duration,
@@ -140,13 +142,10 @@ impl Plan {
         let bytes =
             part.rate.map_or(LEAST_RUN, |rate| ((rate * RUN_SECONDS) as u64).clamp(LEAST_RUN, LONGEST_RUN));
         let most = usize::try_from(bytes.div_ceil(self.block)).unwrap_or(1).max(1);
-        let choice = match self.longest_free() {
-            Some(run) => {
-                let end = run.end.min(run.start + most);
-                Choice { range: self.range(run.start).start..self.range(end - 1).end, shorten: None }
-            }
-            None => self.take_over(source)?,
-        };
+        let has = part.has.take();
+        let choice = self.choice(source, most, has.as_deref());
+        self.parts.entry(source).or_default().has = has;
+        let choice = choice?;
         if let Some((other, end)) = choice.shorten
             && let Some(run) = self.parts.get_mut(&other).and_then(|part| part.run.as_mut())
         {
@@ -157,11 +156,37 @@ impl Plan {
         Some(choice)
     }
 
-    fn longest_free(&self) -> Option<Range<usize>> {
+    /// A source has only these parts of the file; `None` all of it.
+    pub(super) fn set_parts(&mut self, source: u32, has: Option<Vec<Range<u64>>>) {
+        self.parts.entry(source).or_default().has = has;
+    }
+
+    /// Whether a source has only parts of the file.
+    pub(super) fn is_partial(&self, source: u32) -> bool {
+        self.parts.get(&source).is_some_and(|part| part.has.is_some())
+    }
+
+    fn choice(&self, source: u32, most: usize, has: Option<&[Range<u64>]>) -> Option<Choice> {
+        let has_all = |wanted: &Range<u64>| {
+            has.is_none_or(|has| has.iter().any(|part| part.start <= wanted.start && wanted.end <= part.end))
+        };
+        match self.longest_free(has_all) {
+            Some(run) => {
+                let end = run.end.min(run.start + most);
+                Some(Choice { range: self.range(run.start).start..self.range(end - 1).end, shorten: None })
+            }
+            None => self.take_over(source).filter(|choice| has_all(&choice.range)),
+        }
+    }
+
+    /// The longest run of blocks that nobody is sending, of those that `may` be asked for.
+    fn longest_free(&self, may: impl Fn(&Range<u64>) -> bool) -> Option<Range<usize>> {
         let runs: Vec<Range<u64>> = self.parts.values().filter_map(|part| part.run.clone()).collect();
         let free = |block: usize| {
             let range = self.range(block);
-            !self.is_here(block) && !runs.iter().any(|run| run.start < range.end && range.start < run.end)
+            !self.is_here(block)
+                && may(&range)
+                && !runs.iter().any(|run| run.start < range.end && range.start < run.end)
         };
         let (mut best, mut run) = (0..0, 0..0);
         for block in 0..self.len() {
@@ -228,6 +253,18 @@ impl Plan {
         (start..end, whole)
     }
 
+    /// What is here, as ranges in order.
+    pub(super) fn here(&self) -> Vec<Range<u64>> {
+        let mut here: Vec<Range<u64>> = Vec::new();
+        for range in (0..self.len()).filter(|block| self.is_here(*block)).map(|block| self.range(block)) {
+            match here.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => here.push(range),
+            }
+        }
+        here
+    }
+
     /// A source's run is over; what it has not sent is anybody's.
     pub(super) fn give_back(&mut self, source: u32) {
         if let Some(part) = self.parts.get_mut(&source) {
@@ -253,6 +290,25 @@ mod tests {
         plan.give_back(1);
         assert_eq!(plan.done(), BLOCK);
         assert_eq!(plan.choose(3, NOW).unwrap().range.start, 1 << 20, "the longest free run comes first");
+    }
+
+    #[test]
+    fn a_source_with_parts_is_asked_for_these_only() {
+        let mut plan = Plan::new(8 * BLOCK, BLOCK);
+        // Half a block is none.
+        plan.set_parts(1, Some(vec![BLOCK..2 * BLOCK, 4 * BLOCK..6 * BLOCK + 5]));
+        assert_eq!(plan.choose(1, NOW).unwrap().range, 4 * BLOCK..6 * BLOCK);
+        plan.received(1, 2 * BLOCK, NOW);
+        plan.give_back(1);
+        assert!(plan.here().iter().eq([&(4 * BLOCK..6 * BLOCK)]));
+        assert_eq!(plan.choose(1, NOW).unwrap().range, BLOCK..2 * BLOCK);
+        plan.received(1, BLOCK, NOW);
+        plan.give_back(1);
+        assert_eq!(plan.choose(1, NOW), None, "it has nothing more");
+        assert!(plan.is_partial(1) && !plan.is_partial(2));
+        plan.set_parts(1, None);
+        assert!(plan.choose(1, NOW).is_some());
+        assert_eq!(plan.here(), [BLOCK..2 * BLOCK, 4 * BLOCK..6 * BLOCK]);
     }
 
     #[test]

@@ -30,14 +30,18 @@ impl Store {
     /// Opens or makes it, and reads what is here of so many blocks.
     pub(super) fn open(wish: &PlainWish, folder: &Path, name: &str, blocks: usize) -> io::Result<Store> {
         std::fs::create_dir_all(folder)?;
-        let name = safe_name(name.as_bytes()).unwrap_or_else(|| "file".into());
+        let (path, state) = (beside(folder, name, "throng"), beside(folder, name, "throng-state"));
+        let name = safe(name);
         let mark = mark(wish, blocks);
-        let path = folder.join(format!("{name}.throng"));
-        let state = folder.join(format!("{name}.throng-state"));
         let have = if path.exists() { read_state(&state, &mark, blocks) } else { Vec::new() };
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
         file.set_len(wish.size)?;
         Ok(Store { file, path, state, folder: folder.to_owned(), name, mark, have })
+    }
+
+    /// Where it lies while it grows.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Blocks that were here.
@@ -91,10 +95,13 @@ impl Store {
         self.file.sync_all()?;
         let path = self.free_name();
         std::fs::rename(&self.path, &path)?;
-        match std::fs::remove_file(&self.state) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(path),
+        for file in [self.state.clone(), beside(&self.folder, &self.name, "throng-tree")] {
+            match std::fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
+        Ok(path)
     }
 
     fn free_name(&self) -> PathBuf {
@@ -106,6 +113,15 @@ impl Store {
         let numbered = (2..10_000u32).map(|number| self.folder.join(format!("{stem} ({number}){ending}")));
         std::iter::once(plain.clone()).chain(numbered).find(|path| !path.exists()).unwrap_or(plain)
     }
+}
+
+fn safe(name: &str) -> String {
+    safe_name(name.as_bytes()).unwrap_or_else(|| "file".into())
+}
+
+/// A file that belongs to a download of that name.
+pub(super) fn beside(folder: &Path, name: &str, ending: &str) -> PathBuf {
+    folder.join(format!("{}.{ending}", safe(name)))
 }
 
 fn mark(wish: &PlainWish, blocks: usize) -> [u8; 32] {

@@ -209,3 +209,64 @@ fn what_nothing_can_prove_is_said_to_be_unverified_and_overwrites_nothing() {
         assert!(std::fs::read(path).unwrap() == bytes);
     });
 }
+
+/// A source that has parts, and says which with each answer.
+#[derive(Clone)]
+struct Partial {
+    copy: Copy,
+    parts: Arc<Mutex<Vec<Range<u64>>>>,
+    /// It has been asked.
+    asked: bool,
+}
+
+impl RangeSource for Partial {
+    fn name(&self) -> String {
+        self.copy.name()
+    }
+
+    fn said(&self) -> Said {
+        let parts = self.asked.then(|| self.parts.lock().unwrap().clone());
+        Said { parts, others: vec![([192, 0, 2, 7], 6_346).into()] }
+    }
+
+    fn fetch(&mut self, range: Range<u64>, into: mpsc::Sender<Bytes>) -> Ranging<'_> {
+        self.asked = true;
+        let has =
+            self.parts.lock().unwrap().iter().any(|part| part.start <= range.start && range.end <= part.end);
+        if has { self.copy.fetch(range, into) } else { Box::pin(async { Err(RangeError::NotThere) }) }
+    }
+}
+
+#[test]
+fn a_source_that_has_parts_is_asked_for_these_and_what_was_checked_is_told() {
+    run(async {
+        let (bytes, wish) = content(6_000_000);
+        let dir = tempfile::tempdir().unwrap();
+        let download = PlainDownload::start(wish.clone(), dir.path(), "f", true).unwrap();
+        let parts = Arc::new(Mutex::new(std::iter::once(2_000_000..5_000_000).collect()));
+        let partial = Partial { copy: Copy::new("partial", &bytes), parts: parts.clone(), asked: false };
+        download.add_source(Box::new(partial));
+        let block = wish.size.div_ceil(wish.tiger_level.len() as u64).next_power_of_two();
+        let whole = 2_000_000u64.div_ceil(block) * block..5_000_000 / block * block;
+        let known = until(&download, |snapshot| snapshot.checked == [whole.clone()]).await;
+        assert!(known.sources.iter().all(|source| !source.dropped), "{known:?}");
+        assert_eq!(known.others[0].to_string(), "192.0.2.7:6346");
+        assert!(
+            std::fs::read(&known.path).unwrap()[whole.start as usize..][..1_000]
+                == bytes[whole.start as usize..][..1_000]
+        );
+        // A restart that nobody tells the tree goes on in the same blocks.
+        download.run(false);
+        until(&download, |snapshot| snapshot.state == PlainState::Paused).await;
+        drop(download);
+        let mute = PlainWish { tiger_level: Vec::new(), ..wish };
+        let again = PlainDownload::start(mute, dir.path(), "f", true).unwrap();
+        let before = until(&again, |snapshot| snapshot.done > 0).await;
+        assert_eq!(before.checked, [whole]);
+        again.add_source(Copy::new("steady", &bytes).boxed());
+        let end = complete(&again).await;
+        assert!(is_complete(&end, PlainProof::TigerTree, &dir.path().join("f")), "{end:?}");
+        assert!(end.downloaded < 4_000_000, "{end:?}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    });
+}

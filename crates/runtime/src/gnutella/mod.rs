@@ -11,15 +11,17 @@ pub use shared::Offering;
 use crate::fetch::Desk;
 use crate::http::{self, Carrier, Floor};
 use crate::net::{Driver, NetConfig, Sockets, Traffic};
+use crate::shelf::Stored;
 use bytes::Bytes;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use throng_machine::{ContentId, Endpoint, Instant};
 use throng_overlay::discovery::{self, Item, Source, Ticket};
 use throng_overlay::gnutella::{Command, Config, Event, Identity, Servent, Status};
-use throng_overlay::http::{self as files, Beside, Both, FetchError, Transfer};
+use throng_overlay::http::{self as files, Beside, Both, FetchError, Shared, Transfer};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::spawn_local;
 
@@ -94,6 +96,24 @@ impl Member {
     pub fn publish(&self, ticket: Ticket, file: &Offering) {
         http::share(&self.driver, file.shared(ticket), file.stored());
         self.command(Command::Discovery(discovery::Command::Publish(ticket, file.item.clone())));
+    }
+
+    /// Serves what is here of a file that is being fetched: these parts, in order, which were checked. Nobody finds it
+    /// by a search; whoever it is fetched from, and who fetches it from us, is told of it.
+    pub fn share_parts(&self, file: &Offering, parts: Vec<Range<u64>>) {
+        let number = Ticket(file.content.0);
+        let stored = Stored { modified: None, ..file.stored() };
+        http::share(&self.driver, Shared { available: Some(parts), ..file.shared(number) }, stored);
+    }
+
+    /// There is more of such a file now.
+    pub fn set_parts(&self, content: ContentId, parts: Vec<Range<u64>>) {
+        self.driver.files(files::Command::SetAvailable(content, Some(parts)));
+    }
+
+    /// Serves it no longer.
+    pub fn unshare_parts(&self, content: ContentId) {
+        http::unshare(&self.driver, content);
     }
 
     /// Takes a file back.

@@ -43,6 +43,6 @@ impl Offering {
     }
 
     pub(super) fn stored(&self) -> Stored {
-        Stored { size: self.item.size, path: self.path.clone(), modified: self.modified }
+        Stored { size: self.item.size, path: self.path.clone(), modified: Some(self.modified) }
     }
 }

@@ -1,7 +1,8 @@
 //! An ultrapeer and two leaves on loopback: a file is found and fetched, directly and by push.
 
 use super::*;
-use crate::fetch::{RangeError, RangeSource};
+use crate::fetch::{RangeError, RangeSource, Said};
+use crate::net::socket;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::ops::Range;
 use std::path::Path;
@@ -17,13 +18,18 @@ const SIZE: usize = 3_000_000;
 
 /// A running member, and where it listens.
 fn member(number: u8, role: Role) -> (Member, UnboundedReceiver<Told>, Endpoint) {
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let net = NetConfig { listen: Some(listen), datagrams: true, ..NetConfig::default() };
+    member_at(Ipv4Addr::LOCALHOST, number, role)
+}
+
+fn member_at(ip: Ipv4Addr, number: u8, role: Role) -> (Member, UnboundedReceiver<Told>, Endpoint) {
+    let listen = SocketAddr::from((ip, 0));
+    let source = socket::Source::default().or_listening(ip.into());
+    let net = NetConfig { listen: Some(listen), datagrams: true, source, ..NetConfig::default() };
     let sockets = Sockets::bind(&net).unwrap();
     let at = sockets.local_addr().unwrap();
     let me = Identity {
         servent: Guid::marked([number; 16]),
-        listen: SocketAddrV4::new(Ipv4Addr::LOCALHOST, at.port()),
+        listen: SocketAddrV4::new(ip, at.port()),
         key: [u64::from(number), 7],
     };
     let config = Config { role: RoleChoice::Fixed(role), ..Config::default() };
@@ -143,6 +149,54 @@ fn a_file_is_found_through_an_ultrapeer_and_fetched_directly_and_by_push() {
         let gone = fetch(&mut desk, 0..10).await;
         assert_eq!(gone, Err(RangeError::Gone("the source does not have the file".into())));
         assert_eq!(alice.violations(), files::Violations::default());
+    });
+}
+
+/// The copy at an address, as a search would have found it.
+fn copy_at(at: Endpoint) -> Source {
+    Source::Gnutella {
+        at,
+        servent: [0; 16],
+        index: 0,
+        name: b"x".to_vec(),
+        firewalled: false,
+        proxies: vec![],
+    }
+}
+
+/// That much from the beginning.
+fn to(end: u64) -> Vec<Range<u64>> {
+    std::iter::once(0..end).collect()
+}
+
+#[test]
+fn who_still_fetches_a_file_is_told_of_and_gives_what_it_has_checked() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let (folder, data) = (tempfile::tempdir().unwrap(), data());
+        let ip = |last| Ipv4Addr::new(127, 0, 0, last);
+        let (alice, _alice_told, alice_at) = member_at(ip(1), 1, Role::Leaf);
+        let (bob, _bob_told, bob_at) = member_at(ip(2), 2, Role::Leaf);
+        let (carol, _carol_told, _) = member_at(ip(3), 3, Role::Leaf);
+        let file = offering(folder.path(), &data);
+        alice.publish(Ticket(5), &file);
+        let growing = Offering { content: ContentId(9), ..file.clone() };
+        bob.share_parts(&growing, to(500_000));
+        let mut desk = bob.source(&file.item, &copy_at(alice_at)).unwrap();
+        assert!(fetch(&mut desk, 0..1_000).await.unwrap() == data[..1_000]);
+        let mut desk = carol.source(&file.item, &copy_at(alice_at)).unwrap();
+        assert!(fetch(&mut desk, 0..1_000).await.unwrap() == data[..1_000]);
+        assert_eq!(desk.said(), Said { parts: None, others: vec![bob_at.socket_addr()] });
+        let mut desk = carol.source(&file.item, &copy_at(bob_at)).unwrap();
+        assert_eq!(fetch(&mut desk, 600_000..700_000).await, Err(RangeError::NotThere));
+        assert_eq!(desk.said().parts, Some(to(500_000)));
+        assert!(fetch(&mut desk, 400_000..500_000).await.unwrap() == data[400_000..500_000]);
+        bob.set_parts(ContentId(9), to(800_000));
+        assert!(fetch(&mut desk, 600_000..700_000).await.unwrap() == data[600_000..700_000]);
+        assert_eq!(desk.said().parts, Some(to(800_000)));
+        bob.unshare_parts(ContentId(9));
+        let gone = fetch(&mut desk, 0..10).await;
+        assert_eq!(gone, Err(RangeError::Gone("the source does not have the file".into())));
     });
 }
 

@@ -4,6 +4,8 @@ use crate::net::Read;
 use crate::shelf::Shelf;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 use throng_machine::{ContentId, Extent};
@@ -18,6 +20,10 @@ pub(super) enum Piece {
     Bytes(Bytes),
     /// We wait at that place, if it is known, for so long; the transfers go on asking.
     Queued(Option<u32>, Duration),
+    /// The source says which parts it has, in order; `None` all.
+    Parts(Option<Vec<Range<u64>>>),
+    /// The source says who else has the file.
+    Others(Vec<SocketAddr>),
     /// A tree's lowest level, and how many leaves each of its hashes covers as a power of two.
     Tree(Vec<tiger::Hash>, u32),
     /// A list of hits.
@@ -96,6 +102,11 @@ impl Hold {
             Event::FetchQueued(id, position, wait) => self.arrived(id.0, Piece::Queued(position, wait)),
             Event::TreeFetched(id, level, height) => self.arrived(id.0, Piece::Tree(level, height)),
             Event::Browsed(id, list) => self.arrived(id.0, Piece::List(list)),
+            Event::Described(id, said) => self.arrived(id.0, Piece::Parts(said.available)),
+            Event::Alternates(id, others) => {
+                let others = others.good.iter().map(|at| at.socket_addr()).collect();
+                self.arrived(id.0, Piece::Others(others));
+            }
             Event::Uploading(content, ..) => {
                 self.shelf.begin(content);
                 return Some(event);

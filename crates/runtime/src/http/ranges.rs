@@ -5,11 +5,12 @@
 
 use super::Carrier;
 use super::hold::{Piece, content_of};
-use crate::fetch::{Order, RangeError};
+use crate::fetch::{Order, RangeError, Said};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use throng_overlay::http::{Command, Fetch, FetchError, FetchId, Source, SourceId};
 use tokio::sync::{Notify, mpsc};
@@ -26,8 +27,10 @@ const BANNED: Duration = Duration::from_secs(300);
 /// Fills orders until the desk is closed.
 pub(super) async fn serve<C: Carrier>(carrier: C, from: Source, mut orders: mpsc::Receiver<Order>) {
     let source = carrier.hold(|hold| hold.new_source());
-    let mut filler = Filler { carrier, from, source, told: Rc::default(), parts: VecDeque::new() };
-    while let Some(Order { range, into, mut done }) = orders.recv().await {
+    let (told, said) = (Rc::default(), Arc::default());
+    let mut filler = Filler { carrier, from, source, told, parts: VecDeque::new(), said };
+    while let Some(Order { range, into, said, mut done }) = orders.recv().await {
+        filler.said = said;
         let filled = tokio::select! {
             filled = filler.fill(range, &into) => Some(filled),
             () = done.closed() => None,
@@ -56,6 +59,8 @@ struct Filler<C: Carrier> {
     told: Rc<Notify>,
     /// In the order of the file.
     parts: VecDeque<Part>,
+    /// Where the download looks for what the source says.
+    said: Arc<Mutex<Said>>,
 }
 
 impl<C: Carrier> Filler<C> {
@@ -120,6 +125,8 @@ impl<C: Carrier> Filler<C> {
                     }
                     return Ok(bytes);
                 }
+                Some(Piece::Parts(parts)) => self.said().parts = parts,
+                Some(Piece::Others(others)) => self.said().others = others,
                 Some(Piece::Queued(position, retry_after)) => {
                     return Err(RangeError::Busy { retry_after, position });
                 }
@@ -131,6 +138,10 @@ impl<C: Carrier> Filler<C> {
                 None => self.told.notified().await,
             }
         }
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn end_front(&mut self) {

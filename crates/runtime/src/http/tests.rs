@@ -129,7 +129,7 @@ fn shares(driver: &Driver<App>, folder: &Path, data: &[u8]) -> TigerTree {
         magnet: None,
         available: None,
     };
-    share(driver, shared, Stored { size, path, modified });
+    share(driver, shared, Stored { size, path, modified: Some(modified) });
     tree
 }
 

@@ -29,7 +29,7 @@ impl<C: Carrier> Once<C> {
     async fn piece(&self) -> Piece {
         loop {
             match self.carrier.hold(|hold| hold.take(self.id)) {
-                Some(Piece::Queued(..)) => {}
+                Some(Piece::Queued(..) | Piece::Parts(_) | Piece::Others(_)) => {}
                 Some(piece) => return piece,
                 None => self.told.notified().await,
             }

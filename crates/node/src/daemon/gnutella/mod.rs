@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 use throng_machine::{ContentId, Endpoint};
@@ -164,17 +165,28 @@ impl System for GnutellaSystem {
     }
 
     fn publish(&self, ticket: Ticket, file: &Rc<Offer>) {
-        let Offer { item, path, modified, tiger_level, content } = &**file;
-        let offering = Offering {
-            content: *content,
-            item: item.clone(),
-            tiger_level: tiger_level.clone(),
-            path: path.clone(),
-            modified: *modified,
-            magnet: file.magnet(),
-        };
-        self.published.borrow_mut().insert(ticket, *content);
-        self.member.publish(ticket, &offering);
+        self.published.borrow_mut().insert(ticket, file.content);
+        self.member.publish(ticket, &offering(file));
+    }
+
+    fn tree(&self, item: &Item, source: &Source) -> LocalWork<Option<Vec<[u8; 24]>>> {
+        let (member, item, source) = (self.member.clone(), item.clone(), source.clone());
+        Box::pin(async move {
+            let (level, _) = member.tree(&item, &source, item.tiger?).await.ok()?;
+            Some(level)
+        })
+    }
+
+    fn share_parts(&self, file: &Rc<Offer>, parts: Vec<Range<u64>>) {
+        self.member.share_parts(&offering(file), parts);
+    }
+
+    fn set_parts(&self, content: ContentId, parts: Vec<Range<u64>>) {
+        self.member.set_parts(content, parts);
+    }
+
+    fn unshare_parts(&self, content: ContentId) {
+        self.member.unshare_parts(content);
     }
 
     fn ends_searches(&self) -> bool {
@@ -196,6 +208,12 @@ impl System for GnutellaSystem {
     fn close(&self) -> LocalWork<()> {
         Box::pin(async {})
     }
+}
+
+fn offering(file: &Offer) -> Offering {
+    let magnet = file.magnet();
+    let Offer { item, path, modified, tiger_level, content } = file.clone();
+    Offering { content, item, tiger_level, path, modified, magnet }
 }
 
 /// The role's name in the status.

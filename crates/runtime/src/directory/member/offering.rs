@@ -27,6 +27,6 @@ pub struct Offering {
 impl Offering {
     /// Where its bytes are.
     pub(super) fn stored(&self) -> Stored {
-        Stored { size: self.size, path: self.path.clone(), modified: self.modified }
+        Stored { size: self.size, path: self.path.clone(), modified: Some(self.modified) }
     }
 }

@@ -30,7 +30,7 @@ const CROWDED: Duration = Duration::from_secs(20);
 /// Fills orders until the desk is closed.
 pub(super) async fn serve(member: Member, copy: Copy, mut orders: mpsc::Receiver<Order>) {
     let mut filler = Filler { member, copy, run: None, minds: None };
-    while let Some(Order { range, into, mut done }) = orders.recv().await {
+    while let Some(Order { range, into, mut done, .. }) = orders.recv().await {
         let filled = tokio::select! {
             filled = filler.fill(range, &into) => Some(filled),
             () = done.closed() => None,

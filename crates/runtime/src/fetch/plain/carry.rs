@@ -1,6 +1,6 @@
 //! One source at its work: a run after the other, each as long as it is wanted.
 
-use super::super::{RangeError, RangeSource};
+use super::super::{RangeError, RangeSource, Said};
 use bytes::Bytes;
 use std::ops::Range;
 use tokio::sync::mpsc::UnboundedSender;
@@ -12,8 +12,10 @@ const UNDER_WAY: usize = 4;
 /// What sources tell.
 pub(super) enum News {
     Data(u32, Bytes, oneshot::Sender<()>),
+    Said(u32, Said),
     Ended(u32, u64, Result<(), RangeError>),
-    Ready(u32),
+    /// It may be asked again; also for what it had not before, if so.
+    Ready(u32, bool),
 }
 
 /// Fetches a run, or as much of it as is still wanted.

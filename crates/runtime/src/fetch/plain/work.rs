@@ -5,7 +5,7 @@ use super::super::plan::Plan;
 use super::super::store::Store;
 use super::super::{RangeError, RangeSource};
 use super::carry::{News, carry_out};
-use super::{Order, PlainSnapshot, PlainSource, PlainState, PlainWish};
+use super::{Order, PlainSnapshot, PlainSource, PlainState, PlainWish, tree};
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
@@ -21,6 +21,8 @@ const BLOCK: u64 = 256 << 10;
 /// How often the state is told, and every how many of them it is written down.
 const TICK: Duration = Duration::from_millis(500);
 const TICKS_PER_SAVE: u32 = 6;
+/// A source that has nothing of what is missing may have more after this.
+const GROWS: Duration = Duration::from_secs(10);
 /// A source that sends nothing for so long while it is to is asked anew.
 const SILENCE: Duration = Duration::from_secs(30);
 /// Sources of one file; lines kept for people.
@@ -60,10 +62,13 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn open(
-        wish: PlainWish,
+        mut wish: PlainWish,
         (folder, name): (&Path, &str),
         publish: watch::Sender<PlainSnapshot>,
     ) -> io::Result<Work> {
+        if let Some(level) = tree::known(&wish, folder, name)? {
+            wish.tiger_level = level;
+        }
         let count = wish.tiger_level.len() as u64;
         let whole = wish.size.div_ceil(tiger::LEAF as u64).max(1);
         let block = whole.div_ceil(count.max(1)).next_power_of_two() * tiger::LEAF as u64;
@@ -73,9 +78,11 @@ impl Work {
         let block = if by_block { block } else { BLOCK };
         let mut plan = Plan::new(wish.size, block);
         let store = Store::open(&wish, folder, name, plan.len())?;
-        store.have().into_iter().for_each(|block| plan.set_here(block));
+        let have = store.have();
+        have.iter().for_each(|block| plan.set_here(*block));
         let (news, inbox) = unbounded_channel();
-        Ok(Work {
+        let path = store.path().to_owned();
+        let mut work = Work {
             wish,
             plan,
             store,
@@ -87,10 +94,17 @@ impl Work {
             running: true,
             began: Instant::now(),
             publish,
-            snapshot: PlainSnapshot::default(),
+            snapshot: PlainSnapshot { path, ..PlainSnapshot::default() },
             news,
             inbox: Some(inbox),
-        })
+        };
+        // It may have been kept when nothing could be checked.
+        for block in have.into_iter().filter(|_| by_block) {
+            if !work.is_right(block)? {
+                work.plan.forget(block);
+            }
+        }
+        Ok(work)
     }
 
     pub(super) async fn run(&mut self, mut orders: UnboundedReceiver<Order>) {
@@ -140,6 +154,7 @@ impl Work {
         spawn_local(async move {
             while let Some((range, limit)) = orders.recv().await {
                 let (came, outcome) = carry_out(id, source.as_mut(), (range, limit), &news).await;
+                _ = news.send(News::Said(id, source.said()));
                 if news.send(News::Ended(id, came, outcome)).is_err() {
                     return;
                 }
@@ -176,7 +191,12 @@ impl Work {
             .map(|(id, _)| *id)
             .collect();
         for id in idle {
-            let Some(choice) = self.plan.choose(id, self.began.elapsed()) else { continue };
+            let Some(choice) = self.plan.choose(id, self.began.elapsed()) else {
+                if self.plan.is_partial(id) {
+                    self.pause(id, GROWS, true);
+                }
+                continue;
+            };
             if let Some((other, end)) = choice.shorten
                 && let Some(limit) = self.entries.get(&other).and_then(|entry| entry.limit.as_ref())
             {
@@ -204,9 +224,22 @@ impl Work {
                 self.on_ended(id, came, outcome);
                 Ok(())
             }
-            News::Ready(id) => {
+            News::Said(id, said) => {
+                self.plan.set_parts(id, said.parts);
+                let known = &mut self.snapshot.others;
+                for other in said.others {
+                    if known.len() < MAX_SOURCES && !known.contains(&other) {
+                        known.push(other);
+                    }
+                }
+                Ok(())
+            }
+            News::Ready(id, anew) => {
                 if let Some(entry) = self.entries.get_mut(&id) {
                     entry.ready = true;
+                }
+                if anew {
+                    self.plan.set_parts(id, None);
                 }
                 Ok(())
             }
@@ -241,23 +274,31 @@ impl Work {
         self.plan.give_back(id);
         let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.runs.is_some()) else { return };
         entry.limit = None;
-        let pause = match entry.patience.on_ended(came, outcome) {
-            Next::Ready => return,
-            Next::Pause(pause) => pause,
+        // It has said what it has: that is what it is asked for next.
+        let grows = matches!(outcome, Err(RangeError::NotThere)) && self.plan.is_partial(id);
+        let next = if grows { entry.patience.on_grows(came) } else { entry.patience.on_ended(came, outcome) };
+        match next {
+            Next::Ready => {}
+            Next::Pause(pause) => self.pause(id, pause, false),
             Next::GiveUp => {
                 let line = format!("{}: {}", entry.name, entry.patience.trouble.as_deref().unwrap_or("gone"));
                 entry.runs = None;
                 if self.alone == Some(id) {
                     self.alone = None;
                 }
-                return self.notice(line);
+                self.notice(line);
             }
-        };
+        }
+    }
+
+    /// A source is asked again after a while; then also for what it said it does not have, if `anew`.
+    fn pause(&mut self, id: u32, pause: Duration, anew: bool) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.ready = false;
         let news = self.news.clone();
         spawn_local(async move {
             tokio::time::sleep(pause).await;
-            let _ = news.send(News::Ready(id));
+            let _ = news.send(News::Ready(id, anew));
         });
     }
 
@@ -296,6 +337,7 @@ impl Work {
             self.snapshot.state = if self.running { PlainState::Fetching } else { PlainState::Paused };
         }
         self.snapshot.done = self.plan.done();
+        self.snapshot.checked = if self.by_block { self.plan.here() } else { Vec::new() };
         let reports = self.entries.iter().map(|(id, entry)| PlainSource {
             name: entry.name.clone(),
             downloaded: self.plan.total(*id),
