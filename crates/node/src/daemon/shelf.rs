@@ -333,6 +333,7 @@ impl Shelf {
                 None
             }
             (Err(reason), entry) => {
+                self.called.remove(id);
                 if let Some(entry) = entry {
                     entry.trouble = Some(reason.clone());
                     if entry.rest == Rest::Waking {

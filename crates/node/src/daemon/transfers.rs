@@ -268,6 +268,7 @@ impl Transfers {
             }
             Err(reason) => {
                 transfer.failed = Some(reason.clone());
+                self.called.remove(id);
                 if transfer.rest == Rest::Waking {
                     self.common.bittorrent.session().forget(swarms(&transfer.item).into_iter().collect());
                     transfer.rest = Rest::Awake;
