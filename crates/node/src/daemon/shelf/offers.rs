@@ -1,0 +1,141 @@
+//! What systems share of a publication: an offer of each file, under the name by which strangers find it.
+
+use super::Entry;
+use crate::daemon::common::Common;
+use crate::daemon::system::{Offer, System};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, UNIX_EPOCH};
+use throng_machine::ContentId;
+use throng_overlay::discovery::{Item, Ticket};
+use throng_runtime::library::{Publication, SharedFile};
+
+impl Entry {
+    /// By which systems speak of its files.
+    pub(crate) fn tickets(&self) -> impl Iterator<Item = Ticket> + Clone {
+        self.offers.iter().map(|(ticket, _)| *ticket)
+    }
+
+    /// Offers every file to a system.
+    pub(super) fn offer(&self, system: &Rc<dyn System>) {
+        self.offers.iter().for_each(|(ticket, offer)| system.publish(*ticket, offer));
+        self.folder.iter().for_each(|folder| system.publish_folder(folder.0, &folder.1));
+    }
+}
+
+/// Makes of a publication what systems share.
+pub(super) fn make_offers(entry: &mut Entry, (common, tickets): (&Common, &mut BTreeMap<Ticket, String>)) {
+    let publication = &entry.publication;
+    let single = publication.is_single_file;
+    for file in &publication.files {
+        let ticket = common.ticket();
+        let name = if single { named(&publication.title, &file.name()) } else { file.name() };
+        let offer = Rc::new(Offer {
+            item: Item { title: tagged(&name, &publication.tags), ..item_of_file(publication, file) },
+            path: file.path.clone(),
+            modified: UNIX_EPOCH + Duration::from_nanos(u64::try_from(file.modified).unwrap_or(0)),
+            tiger_level: common.library.tiger_level(file).into(),
+            content: ContentId(ticket.0),
+        });
+        tickets.insert(ticket, publication.id.clone());
+        entry.offers.push((ticket, offer));
+    }
+    if !single {
+        let ticket = common.ticket();
+        tickets.insert(ticket, publication.id.clone());
+        let whole = item_of(publication);
+        let title = format!("{}{}", whole.title, more_words(&whole.title, &publication.tags));
+        entry.folder = Some(Box::new((ticket, Item { title, ..whole })));
+    }
+}
+
+/// A title as a file name: with the file's ending, by which programs know what it is.
+fn named(title: &str, file: &str) -> String {
+    match Path::new(file).extension().and_then(|ending| ending.to_str()) {
+        Some(ending) if !title.to_lowercase().ends_with(&format!(".{}", ending.to_lowercase())) => {
+            format!("{title}.{ending}")
+        }
+        _ => title.to_owned(),
+    }
+}
+
+/// A file's name with the words it is to be found by beside those it has: every system looks for words of names, and
+/// not all have another place for them.
+fn tagged(name: &str, tags: &[String]) -> String {
+    let more = more_words(name, tags);
+    match Path::new(name).extension().and_then(|ending| ending.to_str()) {
+        Some(ending) => {
+            let stem = &name[..name.len() - ending.len() - 1];
+            format!("{stem}{more}.{ending}")
+        }
+        None => format!("{name}{more}"),
+    }
+}
+
+/// ` (those of the tags that the name lacks)`, or nothing.
+fn more_words(name: &str, tags: &[String]) -> String {
+    let words = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let has = words(name);
+    let lacking: Vec<&str> =
+        tags.iter().filter(|tag| !words(tag).is_subset(&has)).map(String::as_str).collect();
+    if lacking.is_empty() { String::new() } else { format!(" ({})", lacking.join(" ")) }
+}
+
+/// A publication as a whole.
+pub(crate) fn item_of(publication: &Publication) -> Item {
+    let only = publication.files.first().filter(|_| publication.is_single_file);
+    Item {
+        title: publication.title.clone(),
+        size: publication.size(),
+        root: only.and_then(|file| file.root),
+        info_hash: swarm_of(publication),
+        info_hash_v2: publication.v2.map(|hash| hash.0),
+        sha1: only.map(|file| file.sha1),
+        tiger: only.map(|file| file.tiger),
+        ft_hash: only.map(|file| file.ft_hash),
+    }
+}
+
+/// A file of a publication, without a name.
+pub(super) fn item_of_file(publication: &Publication, file: &SharedFile) -> Item {
+    Item {
+        title: String::new(),
+        size: file.size,
+        root: file.root,
+        info_hash: swarm_of(publication),
+        info_hash_v2: publication.v2.map(|hash| hash.0),
+        sha1: Some(file.sha1),
+        tiger: Some(file.tiger),
+        ft_hash: Some(file.ft_hash),
+    }
+}
+
+/// The swarm a publication goes by: of v1, if it has one.
+pub(super) fn swarm_of(publication: &Publication) -> Option<[u8; 20]> {
+    publication.swarms().next().map(|hash| hash.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_keeps_the_ending_of_its_file() {
+        assert_eq!(named("Trip to the Moon", "a.MP4"), "Trip to the Moon.MP4");
+        assert_eq!(named("moon.mp4", "a.MP4"), "moon.mp4");
+        assert_eq!(named("moon", "readme"), "moon");
+    }
+
+    #[test]
+    fn tags_are_words_of_the_name_before_its_ending_unless_it_has_them() {
+        let tags = ["Méliès", "Voyage", "1902"].map(String::from);
+        assert_eq!(tagged("Voyage.mp4", &tags), "Voyage (Méliès 1902).mp4");
+        assert_eq!(tagged("voyage 1902 méliès", &tags), "voyage 1902 méliès");
+        assert_eq!(tagged("notes", &[]), "notes");
+        assert_eq!(tagged(".mp4", &tags[..1]), ".mp4 (Méliès)");
+    }
+}
