@@ -120,10 +120,10 @@ impl BitTorrent {
         })
     }
 
-    /// Listens for calls for what rests from the start.
-    pub(crate) fn listen_for(&self, item: &Item) {
-        self.resting.set(self.resting.get() + 1);
-        self.session.listen_for(swarms(item).into_iter().collect());
+    /// Listens for calls for what rests from the start: so many torrents, with these swarms.
+    pub(crate) fn listen_for(&self, count: usize, swarms: Vec<[u8; 20]>) {
+        self.resting.set(self.resting.get() + count);
+        self.session.listen_for(swarms);
     }
 
     /// What rested is not listened for any more.

@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use throng_overlay::discovery::{Item, Source, Ticket};
 use throng_overlay::publication::Verified;
 use throng_runtime::fetch::PlainProof;
-use throng_runtime::library::{self, Library};
+use throng_runtime::library::{self, Id, Library};
 use throng_runtime::session::TorrentHandle;
 use throng_wire::metainfo::Metainfo;
 use tokio::sync::mpsc::UnboundedSender;
@@ -26,7 +26,7 @@ pub(crate) enum Happening {
     /// The library tells something.
     Library(library::Told),
     /// A publication is seeded, or cannot be.
-    Seeded { id: String, result: Result<TorrentHandle, String> },
+    Seeded { id: Id, result: Result<TorrentHandle, String> },
     /// What was signed of a hit.
     Signed { hit: String, records: Vec<Verified> },
     /// Whether a source of a hit answered, if it could be asked.
@@ -46,7 +46,7 @@ pub(crate) enum Happening {
     /// A transfer's torrent is open, or cannot be.
     Opened { transfer: String, result: Result<TorrentHandle, String> },
     /// A publication's torrent was closed until somebody asks for it, or was asked for before; with what it is of.
-    Shelved { id: String, item: Item, torrent: TorrentHandle, rests: bool },
+    Shelved { id: Id, item: Item, torrent: TorrentHandle, rests: bool },
     /// The same of a transfer.
     Rested { transfer: String, item: Item, torrent: TorrentHandle, rests: bool },
     /// All that is wanted of a transfer is here.

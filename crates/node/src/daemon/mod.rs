@@ -15,6 +15,7 @@ pub(crate) mod directory;
 pub(crate) mod gnutella;
 mod hits;
 pub(crate) mod home;
+mod index;
 mod kept;
 mod metrics;
 pub(crate) mod node;

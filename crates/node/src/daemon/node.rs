@@ -263,7 +263,7 @@ impl Node {
                 lines.into_iter().for_each(|line| self.notice(line));
             }
             Happening::Seeded { id, result } => {
-                let line = self.shelf.on_seeded(&id, result);
+                let line = self.shelf.on_seeded(id, result);
                 line.into_iter().for_each(|line| self.notice(line));
                 self.answer_askers();
             }
@@ -296,7 +296,7 @@ impl Node {
                 self.answer_askers();
             }
             Happening::Shelved { id, item, torrent, rests } => {
-                self.shelf.on_rested(&id, &item, (&torrent, rests));
+                self.shelf.on_rested(id, &item, (&torrent, rests));
             }
             Happening::Rested { transfer, item, torrent, rests } => {
                 if self.transfers.on_rested(&transfer, &item, (&torrent, rests)) {

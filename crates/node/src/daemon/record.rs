@@ -25,7 +25,12 @@ pub(super) fn swarms(item: &Item) -> BTreeSet<[u8; 20]> {
 }
 
 /// Signs a publication and stores that in the ring, if there is one; a failure is tried again by the next version.
-pub(super) fn store(common: &Common, publication: &Publication) {
+pub(super) fn store(common: &Common, publication: impl FnOnce() -> Publication) {
+    if common.database().is_none() {
+        // Signing would take longer than all else that is done for a publication.
+        return;
+    }
+    let publication = publication();
     let value = publication.sign(&common.key);
     let put = |swarm| Put::Entry { name: name(&swarm), value: value.clone(), ttl: TTL };
     put_all(common, swarms(&publication.item).into_iter().map(put).collect());

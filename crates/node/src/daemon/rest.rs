@@ -1,11 +1,10 @@
 //! Torrents that nobody asks for rest: they are closed and only listened for, and opened again when somebody connects
 //! for them, a tracker is to hear of them, or a person looks. Most of what a node shares is asked for by nobody.
 
-use super::record::swarms;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
-use throng_overlay::discovery::Item;
-use throng_runtime::session::TorrentHandle;
+use throng_runtime::library::Id;
+use throng_runtime::session::{IdleTrackers, TorrentHandle};
 use tokio::time::Instant;
 
 /// A torrent rests when nobody was connected for it for so long.
@@ -35,43 +34,45 @@ pub(super) enum Rest {
     Waking,
 }
 
-/// Those of one kind that rest, by the swarms they are called by and the times they are due to their trackers.
+impl Rest {
+    /// Whether calls for it come to the node.
+    pub(super) fn is_listened_for(self) -> bool {
+        matches!(self, Rest::Falling { .. } | Rest::Asleep)
+    }
+}
+
+/// What is known of an open torrent's idleness.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Idle {
+    /// Since when nobody was connected for it.
+    since: Option<Instant>,
+    /// When a rest that begins is to end.
+    pub(super) until: Option<Instant>,
+}
+
+/// When those of one kind that rest are due to their trackers.
 #[derive(Default)]
-pub(super) struct Resting {
-    by_swarm: BTreeMap<[u8; 20], Box<str>>,
-    due: BTreeSet<(Instant, Box<str>)>,
+pub(super) struct Due {
+    due: BTreeSet<(Instant, Id)>,
     /// When the next that is found resting at the start is due.
     next: Option<Instant>,
 }
 
-impl Resting {
-    /// One of that id can be called by the swarms of the item.
-    pub(super) fn insert(&mut self, id: &str, item: &Item) {
-        self.by_swarm.extend(swarms(item).into_iter().map(|swarm| (swarm, id.into())));
-    }
-
-    pub(super) fn remove(&mut self, item: &Item) {
-        swarms(item).iter().for_each(|swarm| _ = self.by_swarm.remove(swarm));
-    }
-
-    pub(super) fn by_swarm(&self, swarm: &[u8; 20]) -> Option<&str> {
-        self.by_swarm.get(swarm).map(AsRef::as_ref)
-    }
-
+impl Due {
     /// It is to be opened for its trackers then.
-    pub(super) fn due_at(&mut self, id: &str, at: Instant) {
-        self.due.insert((at, id.into()));
+    pub(super) fn at(&mut self, id: Id, at: Instant) {
+        self.due.insert((at, id));
     }
 
     /// It was found resting when the node started: its trackers are told in its turn.
-    pub(super) fn due_in_turn(&mut self, id: &str, now: Instant) {
+    pub(super) fn in_turn(&mut self, id: Id, now: Instant) {
         let at = self.next.unwrap_or(now);
         self.next = Some(at + APART);
-        self.due_at(id, at);
+        self.at(id, at);
     }
 
     /// Those that are due now; some may be open already, or gone.
-    pub(super) fn take_due(&mut self, now: Instant) -> Vec<Box<str>> {
+    pub(super) fn take(&mut self, now: Instant) -> Vec<Id> {
         let mut due = Vec::new();
         while due.len() < AT_ONCE && self.due.first().is_some_and(|(at, _)| *at <= now) {
             due.extend(self.due.pop_first().map(|(_, id)| id));
@@ -80,29 +81,26 @@ impl Resting {
     }
 }
 
-/// What speaks for a rest, and when it is to end for the trackers.
-pub(super) enum May {
-    Not,
-    Rest { until: Option<Instant> },
-}
-
-/// Whether a torrent may rest, if it has been idle since then, which is noted.
-pub(super) fn may_rest(torrent: &TorrentHandle, idle: &mut Option<Instant>) -> May {
-    let now = Instant::now();
-    let Some(trackers) = torrent.idle() else {
-        *idle = None;
-        return May::Not;
-    };
-    if now - *idle.get_or_insert(now) < IDLE {
-        return May::Not;
+impl Idle {
+    /// Whether a torrent may rest now; notes since when it is idle, and when the rest is to end for its trackers.
+    pub(super) fn may_rest(&mut self, torrent: &TorrentHandle, now: Instant) -> bool {
+        self.judge(torrent.idle(), now)
     }
-    match (trackers.next, trackers.failing) {
-        (None, _) => May::Rest { until: None },
-        (_, true) => May::Rest { until: Some(now + FAILING) },
-        (Some(next), false) => {
-            let next = Instant::from_std(next);
-            if next < now + SOON { May::Not } else { May::Rest { until: Some(next) } }
+
+    fn judge(&mut self, trackers: Option<IdleTrackers>, now: Instant) -> bool {
+        let Some(trackers) = trackers else {
+            *self = Idle::default();
+            return false;
+        };
+        if now - *self.since.get_or_insert(now) < IDLE {
+            return false;
         }
+        self.until = match (trackers.next, trackers.failing) {
+            (None, _) => None,
+            (_, true) => Some(now + FAILING),
+            (Some(next), false) => Some(Instant::from_std(next)).filter(|next| *next >= now + SOON),
+        };
+        self.until.is_some() || trackers.next.is_none()
     }
 }
 
@@ -110,32 +108,35 @@ pub(super) fn may_rest(torrent: &TorrentHandle, idle: &mut Option<Instant>) -> M
 mod tests {
     use super::*;
 
-    fn item(hash: u8) -> Item {
-        Item { info_hash: Some([hash; 20]), info_hash_v2: Some([hash + 100; 32]), ..Item::default() }
-    }
-
-    #[test]
-    fn one_is_called_by_each_of_its_swarms_until_it_is_gone() {
-        let mut resting = Resting::default();
-        resting.insert("one", &item(1));
-        resting.insert("two", &item(2));
-        assert_eq!(resting.by_swarm(&[1; 20]), Some("one"));
-        assert_eq!(resting.by_swarm(&[101; 20]), Some("one"));
-        assert_eq!(resting.by_swarm(&[2; 20]), Some("two"));
-        resting.remove(&item(1));
-        assert_eq!(resting.by_swarm(&[1; 20]), None);
-        assert_eq!(resting.by_swarm(&[101; 20]), None);
-        assert_eq!(resting.by_swarm(&[102; 20]), Some("two"));
+    fn id(number: u32) -> Id {
+        Id::read(&format!("{number:08}")).unwrap()
     }
 
     #[test]
     fn trackers_are_told_of_a_few_at_a_time() {
-        let (mut resting, now) = (Resting::default(), Instant::now());
-        (0..120).for_each(|number| resting.due_in_turn(&format!("{number:03}"), now));
-        resting.due_at("now", now);
-        assert_eq!(resting.take_due(now).len(), 2, "the first, and the one due now");
+        let (mut due, now) = (Due::default(), Instant::now());
+        (0..120).for_each(|number| due.in_turn(id(number), now));
+        due.at(id(1_000), now);
+        assert_eq!(due.take(now).len(), 2, "the first, and the one due now");
         let later = now + Duration::from_secs(10);
-        let sizes: Vec<usize> = std::iter::repeat_with(|| resting.take_due(later).len()).take(4).collect();
+        let sizes: Vec<usize> = std::iter::repeat_with(|| due.take(later).len()).take(4).collect();
         assert_eq!(sizes, [50, 50, 19, 0]);
+    }
+
+    #[test]
+    fn a_torrent_rests_once_it_was_idle_for_a_minute_and_its_trackers_want_nothing_soon() {
+        let (now, quiet) = (Instant::now(), IdleTrackers { next: None, failing: false });
+        let at = |seconds: u64| now + Duration::from_secs(seconds);
+        let mut idle = Idle::default();
+        assert!(!idle.judge(Some(quiet), now) && !idle.judge(Some(quiet), at(59)));
+        assert!(idle.judge(Some(quiet), at(60)) && idle.until.is_none());
+        // Somebody was there meanwhile.
+        assert!(!idle.judge(None, at(61)) && !idle.judge(Some(quiet), at(62)));
+        let soon = IdleTrackers { next: Some(at(200).into_std()), failing: false };
+        assert!(!idle.judge(Some(soon), at(130)), "they are waited for");
+        let later = IdleTrackers { next: Some(at(2_000).into_std()), failing: false };
+        assert!(idle.judge(Some(later), at(130)) && idle.until == Some(at(2_000)));
+        let failing = IdleTrackers { next: Some(at(140).into_std()), failing: true };
+        assert!(idle.judge(Some(failing), at(130)) && idle.until == Some(at(130) + FAILING));
     }
 }

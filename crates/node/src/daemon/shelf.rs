@@ -5,14 +5,15 @@ mod rest;
 
 use super::bittorrent;
 use super::common::{Common, Happening, unix_time};
+use super::index::Index;
 use super::record;
 use super::report::{PublishRequest, PublishStep, Spread, WithdrawAnswer};
 use super::request::{Refused, Why};
-use super::rest::{Rest, Resting};
+use super::rest::{Due, Idle, Rest};
 use super::system::Offer;
 use crate::text;
 pub(super) use offers::item_of;
-use offers::{item_of_file, make_offers, swarm_of};
+use offers::{hashes, hashes_of_item, item_of_file, make_offers, swarm_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use throng_overlay::discovery::{Command, Item, Ticket};
 use throng_overlay::publication::Publication as Signed;
-use throng_runtime::library::{Publication, Told, Torrent, Wish};
+use throng_runtime::library::{Id, Publication, Told, Torrent, Wish};
 use throng_runtime::session::{AddRequest, Source, TorrentHandle};
 use tokio::sync::mpsc;
 use tokio::task::{spawn_blocking, spawn_local};
@@ -34,40 +35,44 @@ const MAX_PATHS: usize = 1_000;
 /// All that is published.
 pub(super) struct Shelf {
     pub(super) common: Rc<Common>,
-    pub(super) entries: BTreeMap<String, Entry>,
-    /// Publications by their info-hash.
-    swarms: BTreeSet<([u8; 20], Box<str>)>,
-    resting: Resting,
+    pub(super) entries: BTreeMap<Id, Entry>,
+    /// Publications by their swarms and by the hashes of their files.
+    index: Index,
+    due: Due,
     /// Those whose torrents are open; and those of them that somebody called for while they rested.
-    open: BTreeSet<String>,
-    called: BTreeSet<String>,
+    open: BTreeMap<Id, Idle>,
+    called: BTreeSet<Id>,
     /// Which publication a ticket is of.
-    tickets: BTreeMap<Ticket, String>,
+    tickets: BTreeMap<Ticket, Id>,
     pub(super) jobs: BTreeMap<u32, Job>,
     batches: BTreeMap<u32, Batch>,
     next: u32,
 }
 
-/// One publication.
+/// One publication. Of most nobody asks for any: what only those need that are open, or shared by other systems, is apart.
 pub(super) struct Entry {
     pub(super) publication: Arc<Publication>,
     pub(super) torrent: Option<TorrentHandle>,
     /// The torrent is a transfer's.
     pub(super) lent: bool,
-    /// Its files as systems share them, once there is one to share them in.
-    offers: Vec<(Ticket, Rc<Offer>)>,
-    /// A folder as a whole.
-    folder: Option<Box<(Ticket, Item)>>,
-    pub(super) spread: BTreeMap<&'static str, BTreeMap<Ticket, (u32, u32)>>,
-    pub(super) trouble: Option<String>,
+    /// There once there is a system to share it in.
+    shared: Option<Box<Shared>>,
+    pub(super) trouble: Option<Box<str>>,
     pub(super) rest: Rest,
-    /// Since when nobody was connected for it.
-    idle: Option<Instant>,
-    /// When a rest that begins is to end.
-    until: Option<Instant>,
     /// Sent before its torrent rested, and the trackers that knew of it then, of all.
     pub(super) uploaded: u64,
-    pub(super) announced: (usize, usize),
+    pub(super) announced: (u32, u32),
+}
+
+/// A publication as systems share it.
+#[derive(Default)]
+struct Shared {
+    /// Its files.
+    offers: Vec<(Ticket, Rc<Offer>)>,
+    /// A folder as a whole.
+    folder: Option<(Ticket, Item)>,
+    /// How far each system is.
+    spread: BTreeMap<&'static str, BTreeMap<Ticket, (u32, u32)>>,
 }
 
 /// A path being published.
@@ -83,8 +88,8 @@ struct Batch {
     listener: mpsc::Sender<PublishStep>,
     open: usize,
     failed: usize,
-    ids: BTreeSet<String>,
-    told: BTreeMap<(String, &'static str), Spread>,
+    ids: BTreeSet<Id>,
+    told: BTreeMap<(Id, &'static str), Spread>,
     deadline: Instant,
 }
 
@@ -93,9 +98,9 @@ impl Shelf {
         Shelf {
             common,
             entries: BTreeMap::new(),
-            swarms: BTreeSet::new(),
-            resting: Resting::default(),
-            open: BTreeSet::new(),
+            index: Index::default(),
+            due: Due::default(),
+            open: BTreeMap::new(),
             called: BTreeSet::new(),
             tickets: BTreeMap::new(),
             jobs: BTreeMap::new(),
@@ -150,7 +155,7 @@ impl Shelf {
     /// Takes a publication back, by id, the beginning of one, or path.
     pub(super) fn withdraw(&mut self, which: &str) -> Result<WithdrawAnswer, Refused> {
         let mut like = self.entries.keys().filter(|id| id.starts_with(which) && which.len() >= 4);
-        let id = like.next().filter(|_| like.next().is_none()).cloned();
+        let id = like.next().filter(|_| like.next().is_none()).copied();
         let which = id.as_deref().unwrap_or(which);
         let absent = || {
             let reason = format!("nothing published is called {}; see: throng status", text::line(which));
@@ -160,24 +165,23 @@ impl Shelf {
         if let Some(entry) = self.entries.remove(&publication.id) {
             self.take_down(entry, true);
         }
-        Ok(WithdrawAnswer { id: publication.id.clone(), title: publication.title.clone() })
+        Ok(WithdrawAnswer { id: publication.id.to_string(), title: publication.title().to_owned() })
     }
 
     fn take_down(&mut self, entry: Entry, for_good: bool) {
-        let folder = entry.folder.iter().map(|folder| folder.0);
-        for ticket in entry.offers.iter().map(|(ticket, _)| *ticket).chain(folder) {
+        let folder = entry.shared.iter().filter_map(|shared| shared.folder.as_ref()).map(|folder| folder.0);
+        for ticket in entry.tickets().chain(folder) {
             self.tickets.remove(&ticket);
             self.common.systems.iter().for_each(|system| system.command(Command::Withdraw(ticket)));
         }
-        let (id, item) = (&entry.publication.id, item_of(&entry.publication));
-        self.swarms.remove(&(item.info_hash.unwrap_or_default(), id.as_str().into()));
-        self.open.remove(id);
-        self.called.remove(id);
+        let (id, item) = (entry.publication.id, item_of(&entry.publication));
+        self.index.remove(id, hashes(&entry.publication));
+        self.open.remove(&id);
+        self.called.remove(&id);
         if let Some(torrent) = entry.torrent.filter(|_| !entry.lent) {
             self.common.bittorrent.remove(&torrent);
         }
         if entry.rest == Rest::Asleep {
-            self.resting.remove(&item);
             self.common.bittorrent.forget(&item);
         }
         if for_good {
@@ -202,11 +206,15 @@ impl Shelf {
                 }
                 Vec::new()
             }
+            Told::Restored(publications) => {
+                self.restore(publications, lent);
+                Vec::new()
+            }
             Told::Shelved { job, publication, torrent, skipped } => {
                 let lent = lent(&publication);
                 self.put_up(&publication, lent, torrent);
-                if let Some(batch) = job.and_then(|job| self.end_job(job)) {
-                    self.tell_published(batch, &publication.id);
+                if let Some(batch) = self.end_job(job) {
+                    self.tell_published(batch, publication.id);
                 }
                 skipped
             }
@@ -225,7 +233,7 @@ impl Shelf {
                 let line =
                     reason.as_ref().map(|reason| format!("publication {id}: {reason}; not served now"));
                 if let Some(entry) = self.entries.get_mut(&id) {
-                    entry.trouble = reason;
+                    entry.trouble = reason.map(String::into_boxed_str);
                 }
                 line.into_iter().collect()
             }
@@ -240,65 +248,54 @@ impl Shelf {
         Some(job.batch)
     }
 
-    fn tell_published(&mut self, batch: u32, id: &str) {
-        let Some(report) = self.entries.get(id).map(|entry| self.report(entry)) else { return };
+    fn tell_published(&mut self, batch: u32, id: Id) {
+        let Some(report) = self.entries.get(&id).map(|entry| self.report(entry)) else { return };
         let Some(batch) = self.batches.get_mut(&batch) else { return };
-        batch.ids.insert(id.to_owned());
+        batch.ids.insert(id);
         say(&batch.listener, PublishStep::Published { publication: Box::new(report) });
     }
 
     /// A publication is there, or there in another version.
-    fn put_up(
-        &mut self,
-        publication: &Arc<Publication>,
-        lent: Option<Option<TorrentHandle>>,
-        new: Option<Torrent>,
-    ) {
+    fn put_up(&mut self, publication: &Arc<Publication>, lent: Option<Option<TorrentHandle>>, new: Torrent) {
         let old = self.entries.remove(&publication.id);
         let same = old.as_ref().is_some_and(|old| {
             let swarms = |it: &Publication| (it.v1, it.v2);
-            swarms(&old.publication) == swarms(publication) && old.publication.root == publication.root
+            swarms(&old.publication) == swarms(publication) && old.publication.root() == publication.root()
         });
-        let (mut torrent, mut rest, mut rested) = (None, Rest::Awake, new.is_none());
+        let (mut torrent, mut rest, mut rested) = (None, Rest::Awake, false);
         if let Some(mut old) = old {
             if same {
                 // What changed is how it is called: its torrent goes on.
                 torrent = old.torrent.take();
-                rested |= old.rest == Rest::Asleep;
+                rested = old.rest == Rest::Asleep;
                 rest = if torrent.is_some() { old.rest } else { rest };
             }
             self.take_down(old, false);
         }
         let is_lent = lent.is_some();
-        let torrent = lent.unwrap_or(torrent);
-        let mut entry = Entry {
-            publication: publication.clone(),
-            torrent,
-            lent: is_lent,
-            offers: Vec::new(),
-            folder: None,
-            spread: BTreeMap::new(),
-            trouble: None,
-            rest,
-            idle: None,
-            until: None,
-            uploaded: 0,
-            announced: (0, 0),
-        };
-        if self.common.joined_systems().any(|system| system.name() != bittorrent::NAME) {
-            make_offers(&mut entry, (&self.common, &mut self.tickets));
-            self.common.joined_systems().for_each(|system| entry.offer(system));
-        }
-        let swarm = item_of(publication).info_hash.unwrap_or_default();
-        self.swarms.insert((swarm, publication.id.as_str().into()));
+        let mut entry = Entry::new(publication.clone(), lent.unwrap_or(torrent), is_lent);
+        entry.rest = rest;
+        self.offer_to_joined(&mut entry);
+        self.index.insert(publication.id, hashes(publication));
         match (&entry.torrent, is_lent) {
-            (Some(_), false) => _ = self.open.insert(publication.id.clone()),
-            (None, false) if rested => self.rest_from_the_start(&mut entry),
-            (None, false) => self.seed(publication, new, false),
+            (Some(_), false) => _ = self.open.insert(publication.id, Idle::default()),
+            (None, false) if rested => {
+                let swarms = self.rest_from_the_start(&mut entry);
+                self.common.bittorrent.listen_for(1, swarms.collect());
+            }
+            (None, false) => self.seed(publication, Some(new), false),
             (_, true) => {}
         }
-        record::store(&self.common, &signed(publication));
-        self.entries.insert(publication.id.clone(), entry);
+        record::store(&self.common, || signed(publication));
+        self.entries.insert(publication.id, entry);
+    }
+
+    fn offer_to_joined(&mut self, entry: &mut Entry) {
+        let Shelf { common, tickets, .. } = self;
+        if common.joined_systems().any(|system| system.name() != bittorrent::NAME) {
+            make_offers(entry, (common, tickets));
+            common.joined_systems().for_each(|system| entry.offer(system));
+        }
     }
 
     /// Opens its torrent, which is new or is in the library, and may have rested.
@@ -309,25 +306,24 @@ impl Shelf {
         let (library, swarms) = (self.common.library.clone(), Rc::clone(&self.common.bittorrent));
         let (publication, teller) = (publication.clone(), self.common.teller());
         spawn_local(async move {
-            let id = publication.id.clone();
+            let id = publication.id;
             let known = match new {
-                None => spawn_blocking(move || library.torrent(&id)).await.ok().flatten(),
+                None => spawn_blocking(move || library.torrent(id)).await.ok().flatten(),
                 new => new,
             };
             let result = match known {
                 Some(torrent) => swarms.add(seeding(&publication, torrent)).await,
                 None => Err(String::from("its files are not as they were published")),
             };
-            let _ = teller.send(Happening::Seeded { id: publication.id.clone(), result });
+            let _ = teller.send(Happening::Seeded { id, result });
         });
     }
 
-    pub(super) fn on_seeded(&mut self, id: &str, result: Result<TorrentHandle, String>) -> Option<String> {
-        match (result, self.entries.get_mut(id)) {
+    pub(super) fn on_seeded(&mut self, id: Id, result: Result<TorrentHandle, String>) -> Option<String> {
+        match (result, self.entries.get_mut(&id)) {
             (Ok(torrent), Some(entry)) if entry.torrent.is_none() => {
-                entry.torrent = Some(torrent);
-                (entry.rest, entry.idle) = (Rest::Awake, None);
-                self.open.insert(id.to_owned());
+                (entry.torrent, entry.rest) = (Some(torrent), Rest::Awake);
+                self.open.insert(id, Idle::default());
                 None
             }
             (Ok(torrent), _) => {
@@ -335,9 +331,9 @@ impl Shelf {
                 None
             }
             (Err(reason), entry) => {
-                self.called.remove(id);
+                self.called.remove(&id);
                 if let Some(entry) = entry {
-                    entry.trouble = Some(reason.clone());
+                    entry.trouble = Some(reason.as_str().into());
                     if entry.rest == Rest::Waking {
                         let swarms = record::swarms(&item_of(&entry.publication));
                         self.common.bittorrent.session().forget(swarms.into_iter().collect());
@@ -356,12 +352,12 @@ impl Shelf {
         // Swarms are told of torrents.
         let Some(system) = system.filter(|system| system.name() != bittorrent::NAME) else { return };
         for entry in entries.values_mut() {
-            if entry.offers.is_empty() {
+            if entry.shared.is_none() {
                 make_offers(entry, (common, tickets));
             }
             entry.offer(system);
             if system.database().is_some() {
-                record::store(common, &signed(&entry.publication));
+                record::store(common, || signed(&entry.publication));
             }
         }
     }
@@ -370,7 +366,8 @@ impl Shelf {
     pub(super) fn on_published(&mut self, system: &'static str, ticket: Ticket, at: u32, of: u32) -> bool {
         let entry = self.tickets.get(&ticket).and_then(|id| self.entries.get_mut(id));
         let Some(entry) = entry else { return false };
-        entry.spread.entry(system).or_default().insert(ticket, (at, of));
+        let Some(shared) = &mut entry.shared else { return false };
+        shared.spread.entry(system).or_default().insert(ticket, (at, of));
         true
     }
 
@@ -389,10 +386,10 @@ impl Shelf {
                 let Some(entry) = self.entries.get(id) else { continue };
                 for (system, spread, done) in self.spreads(entry) {
                     settled &= done;
-                    let key = (id.clone(), system);
+                    let key = (*id, system);
                     if batch.told.get(&key) != Some(&spread) {
                         batch.told.insert(key, spread.clone());
-                        let (id, system) = (id.clone(), system.to_owned());
+                        let (id, system) = (id.to_string(), system.to_owned());
                         say(&batch.listener, PublishStep::Spread { id, system, spread });
                     }
                 }
@@ -425,7 +422,8 @@ impl Shelf {
                     && item.root.is_none()
                     && swarm_of(publication) == item.info_hash)
         };
-        self.entries.values().find(same).map(|entry| entry.publication.path.as_path())
+        let like = hashes_of_item(item).flat_map(|hash| self.index.perhaps(hash));
+        like.filter_map(|id| self.entries.get(&id)).find(same).map(|entry| &*entry.publication.path)
     }
 }
 
@@ -436,14 +434,14 @@ fn seeding(publication: &Publication, torrent: Torrent) -> AddRequest {
         skip_check: true,
         read_only: true,
         options: throng_swarm::TorrentOptions { upload_only: true, ..Default::default() },
-        ..AddRequest::new(Source::Metainfo(torrent.metainfo), publication.root.clone())
+        ..AddRequest::new(Source::Metainfo(torrent.metainfo), publication.root())
     }
 }
 
 fn signed(publication: &Publication) -> Signed {
     Signed {
         item: item_of(publication),
-        tags: publication.tags.clone(),
+        tags: publication.tags.to_vec(),
         files: u32::try_from(publication.files.len()).unwrap_or(u32::MAX),
         sequence: publication.sequence,
         time: unix_time(),

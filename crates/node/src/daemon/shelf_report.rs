@@ -24,7 +24,7 @@ impl Shelf {
                 continue;
             }
             let empty = BTreeMap::new();
-            let told = entry.spread.get(system).unwrap_or(&empty);
+            let told = entry.spread(system).unwrap_or(&empty);
             let files = entry.publication.files.len() as u64;
             let own = entry.tickets().filter_map(|ticket| told.get(&ticket));
             let taken = own.clone().filter(|(at, _)| *at > 0).count() as u64;
@@ -48,7 +48,7 @@ impl Shelf {
         let status = entry.torrent.as_ref().and_then(|torrent| torrent.snapshot().status);
         let files = entry.publication.files.len() as u64;
         let announced = match entry.rest {
-            Rest::Asleep | Rest::Waking => Some(entry.announced),
+            Rest::Asleep | Rest::Waking => Some((entry.announced.0 as usize, entry.announced.1 as usize)),
             Rest::Awake | Rest::Falling { .. } => status.map(|status| status.announced),
         };
         let (spread, done) = match announced.or(entry.lent.then_some((0, 0))) {
@@ -81,9 +81,9 @@ impl Shelf {
         let publication = &entry.publication;
         let status = entry.torrent.as_ref().and_then(|torrent| torrent.snapshot().status);
         PublicationReport {
-            id: publication.id.clone(),
-            title: publication.title.clone(),
-            tags: publication.tags.clone(),
+            id: publication.id.to_string(),
+            title: publication.title().to_owned(),
+            tags: publication.tags.to_vec(),
             path: text::path(&publication.path),
             size: publication.size(),
             files: publication.files.len(),
@@ -97,7 +97,7 @@ impl Shelf {
                 .into_iter()
                 .map(|(system, spread, _)| (system.to_owned(), spread))
                 .collect(),
-            trouble: entry.trouble.clone(),
+            trouble: entry.trouble.as_deref().map(str::to_owned),
             fetched: publication.fetched,
             uploaded: entry.uploaded + status.map_or(0, |status| status.uploaded),
         }

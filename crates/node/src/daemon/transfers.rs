@@ -8,10 +8,11 @@ mod wanted;
 
 use super::common::{Common, Happening, unix_time};
 use super::hits::{Hit, KeptHit};
+use super::index::Index;
 use super::record::swarms;
 use super::report::{FetchAnswer, FetchRequest, Proof, TransferReport, TransfersReport};
 use super::request::{Refused, Why};
-use super::rest::{Rest, Resting};
+use super::rest::{Due, Idle, Rest};
 use crate::text;
 use data_encoding::HEXLOWER;
 use report::report;
@@ -46,12 +47,12 @@ const SOURCES: usize = 128;
 pub(super) struct Transfers {
     pub(super) common: Rc<Common>,
     pub(super) all: BTreeMap<String, Transfer>,
-    /// By the info-hash of each.
-    by_swarm: BTreeMap<[u8; 20], String>,
+    /// By the swarms of each.
+    index: Index,
     /// Those that do not rest, and those of them that somebody called for while they did.
-    awake: BTreeSet<String>,
+    awake: BTreeMap<String, Idle>,
     called: BTreeSet<String>,
-    resting: Resting,
+    due: Due,
     /// The machine is short of something: nothing is fetched now.
     held: bool,
 }
@@ -76,10 +77,6 @@ pub(super) struct Transfer {
     /// When its torrent was opened.
     pub(super) opened: Option<Instant>,
     pub(super) rest: Rest,
-    /// Since when nobody was connected for it.
-    idle: Option<Instant>,
-    /// When a rest that begins is to end.
-    until: Option<Instant>,
     /// Received and sent before its torrent rested.
     past: (u64, u64),
     /// Of what is kept only what lists show is here.
@@ -94,7 +91,7 @@ pub(super) struct Kept {
     /// A link, or the bytes of a torrent in base64.
     pub(super) magnet: Option<String>,
     pub(super) torrent: Option<String>,
-    pub(super) hit: Option<KeptHit>,
+    pub(super) hit: Option<Box<KeptHit>>,
     pub(super) folder: PathBuf,
     pub(super) only: Vec<String>,
     pub(super) peers: Vec<SocketAddr>,
@@ -125,9 +122,9 @@ pub(crate) enum Act {
 
 impl Transfers {
     pub(super) fn new(common: Rc<Common>) -> Transfers {
-        let (all, by_swarm) = (BTreeMap::new(), BTreeMap::new());
-        let (awake, called, resting) = (BTreeSet::new(), BTreeSet::new(), Resting::default());
-        Transfers { common, all, by_swarm, awake, called, resting, held: false }
+        let (all, index, due) = (BTreeMap::new(), Index::default(), Due::default());
+        let (awake, called) = (BTreeMap::new(), BTreeSet::new());
+        Transfers { common, all, index, awake, called, due, held: false }
     }
 
     /// Begins; `find` looks a hit up, `own` says where something published here lies.
@@ -169,7 +166,7 @@ impl Transfers {
                 let hit = find(&source).ok_or_else(|| unknown(&source))?;
                 sources = hit.sources.clone();
                 kept.magnet = link_of(&hit.item);
-                kept.hit = Some(KeptHit::of(hit));
+                kept.hit = Some(Box::new(KeptHit::of(hit)));
             }
         }
         let wanted = wanted(&kept).map_err(|reason| Refused::new(Why::Wrong, reason))?;
@@ -249,7 +246,8 @@ impl Transfers {
         match result {
             Ok(torrent) => {
                 transfer.torrent = Some(torrent.clone());
-                (transfer.rest, transfer.idle, transfer.is_slim) = (Rest::Awake, None, false);
+                (transfer.rest, transfer.is_slim) = (Rest::Awake, false);
+                self.awake.insert(id.to_owned(), Idle::default());
                 transfer.opened = Some(Instant::now());
                 // A person may have stopped it while it was being opened.
                 if transfer.kept.paused || self.held && !transfer.kept.complete {
@@ -340,7 +338,7 @@ impl Transfers {
     pub(super) fn want_sources(&mut self) -> Vec<(String, String, Item)> {
         let now = Instant::now();
         let mut wanting = Vec::new();
-        for id in &self.awake {
+        for id in self.awake.keys() {
             let Some(transfer) = self.all.get_mut(id) else { continue };
             let open = !transfer.finished && !transfer.kept.paused && transfer.failed.is_none();
             let begun = transfer.torrent.is_some() || transfer.plain.is_some();
@@ -364,9 +362,7 @@ impl Transfers {
             self.common.library.drop_kept(KIND, &id);
             self.unshare_part(&id);
             let Some(transfer) = self.all.remove(&id) else { return Ok(None) };
-            if let Some(swarm) = transfer.item.info_hash {
-                self.by_swarm.remove(&swarm);
-            }
+            self.unlist(&transfer);
             self.awake.remove(&id);
             self.called.remove(&id);
             self.drop_resting(&transfer);
@@ -402,8 +398,8 @@ impl Transfers {
     /// The torrent of a transfer, by its id or its info-hash in hex; one that rests is opened, and there a moment later.
     pub(super) fn torrent(&mut self, id: &str) -> Result<TorrentHandle, Refused> {
         let swarm = HEXLOWER.decode(id.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
-        let id = match swarm.and_then(|swarm: [u8; 20]| self.by_swarm.get(&swarm)) {
-            Some(id) => id.clone(),
+        let id = match swarm.and_then(|swarm: [u8; 20]| self.of_swarm(&swarm)) {
+            Some(transfer) => transfer.kept.id.clone(),
             None => self.full_id(id)?,
         };
         self.wake(&id);
@@ -439,8 +435,6 @@ impl Transfer {
             look_at: Instant::now(),
             opened: None,
             rest: Rest::Awake,
-            idle: None,
-            until: None,
             past: (0, 0),
             is_slim: false,
         }

@@ -4,13 +4,15 @@
 
 use super::LibraryError;
 use super::hash::{FileHashes, FileStamp};
-use super::publication::SharedFile;
+use super::publication::{Id, SharedFile};
 use crate::sqlite::set_aside;
 use crate::storage::Stamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const VERSION: i64 = 1;
 const SCHEMA: &str = "
@@ -31,7 +33,7 @@ CREATE TABLE IF NOT EXISTS kept (
 /// A publication as it is remembered.
 #[derive(Clone, Debug)]
 pub(super) struct Saved {
-    pub(super) id: String,
+    pub(super) id: Id,
     pub(super) path: PathBuf,
     pub(super) root: PathBuf,
     pub(super) title: String,
@@ -40,6 +42,15 @@ pub(super) struct Saved {
     pub(super) sequence: u64,
     pub(super) fetched: bool,
     pub(super) metainfo: Vec<u8>,
+}
+
+/// A file that may be as it was hashed.
+pub(super) struct Found {
+    pub(super) path: Arc<Path>,
+    /// As it is now; `None` if it is gone, or of another size.
+    pub(super) stamp: Option<FileStamp>,
+    /// Bytes a piece of its torrent.
+    pub(super) piece_length: u32,
 }
 
 /// The open database.
@@ -97,11 +108,32 @@ impl Database {
         logged(found).flatten().flatten()
     }
 
-    pub(super) fn tiger_level(&self, file: &SharedFile) -> Option<Vec<[u8; 24]>> {
+    /// What systems share of files, of each that is as it was hashed. All within one transaction: beginning one takes as
+    /// long as a look.
+    pub(super) fn shared_files(&self, found: &[Found]) -> Vec<Option<SharedFile>> {
+        let run = || {
+            let _reads = self.connection.unchecked_transaction()?;
+            let mut find = self.connection.prepare(
+                "SELECT sha1, tiger, ft_hash, root FROM files
+                 WHERE path = ?1 AND size = ?2 AND modified = ?3 AND inode = ?4 AND piece_length = ?5",
+            )?;
+            found.iter().map(|file| shared_file(&mut find, file)).collect()
+        };
+        logged(run()).unwrap_or_else(|| vec![None; found.len()])
+    }
+
+    /// The levels of their tiger trees, empty where none is known.
+    pub(super) fn tiger_levels(&self, files: &[SharedFile]) -> Vec<Vec<[u8; 24]>> {
         let find = "SELECT tiger_level FROM files WHERE path = ?1 AND size = ?2 AND modified = ?3";
-        let wanted = params![file.path.as_os_str().as_bytes(), file.size as i64, file.modified];
-        let found = self.connection.query_row(find, wanted, |row| row.get::<_, Vec<u8>>(0)).optional();
-        Some(logged(found)??.as_chunks().0.to_vec())
+        let Some(mut statement) = logged(self.connection.prepare(find)) else {
+            return vec![Vec::new(); files.len()];
+        };
+        let mut level = |file: &SharedFile| {
+            let wanted = params![file.path.as_os_str().as_bytes(), file.size as i64, file.modified];
+            let found = statement.query_row(wanted, |row| row.get::<_, Vec<u8>>(0)).optional();
+            logged(found).flatten().unwrap_or_default().as_chunks().0.to_vec()
+        };
+        files.iter().map(&mut level).collect()
     }
 
     /// Remembers hashes, all or none.
@@ -140,7 +172,7 @@ impl Database {
         let run = self.connection.execute(
             "INSERT OR REPLACE INTO publications VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
-                row.id,
+                &*row.id,
                 row.path.as_os_str().as_bytes(),
                 row.root.as_os_str().as_bytes(),
                 row.title,
@@ -155,7 +187,7 @@ impl Database {
     }
 
     /// The ids of all publications: all of what is remembered of many would not fit into memory.
-    pub(super) fn publications(&self) -> Vec<String> {
+    pub(super) fn publications(&self) -> Vec<Id> {
         let run = || {
             let mut rows = self.connection.prepare("SELECT id FROM publications")?;
             rows.query_map([], |row| row.get(0))?.collect::<Result<Vec<_>, _>>()
@@ -164,18 +196,40 @@ impl Database {
     }
 
     /// A publication by its id.
-    pub(super) fn publication(&self, id: &str) -> Option<Saved> {
+    pub(super) fn publication(&self, id: Id) -> Option<Saved> {
         let run = || {
             let find = "SELECT id, path, root, title, tags, created, sequence, fetched, metainfo
                         FROM publications WHERE id = ?1";
-            self.connection.prepare(find)?.query_row([id], publication_of).optional()
+            self.connection.prepare(find)?.query_row([&*id], publication_of).optional()
         };
         logged(run()).flatten()
     }
 
+    /// Publications in the order of their ids from behind `after`, up to `count`, and up to the one with which their
+    /// torrents have so many bytes.
+    pub(super) fn publications_page(&self, after: Option<Id>, count: usize, bytes: usize) -> Vec<Saved> {
+        let find = "SELECT id, path, root, title, tags, created, sequence, fetched, metainfo
+                    FROM publications WHERE id > ?1 ORDER BY id LIMIT ?2";
+        let run = || {
+            let (mut page, mut read) = (Vec::new(), 0);
+            let mut statement = self.connection.prepare(find)?;
+            let after = after.as_deref().unwrap_or_default();
+            for row in statement.query_map(params![after, count as i64], publication_of)? {
+                let row = row?;
+                read += row.metainfo.len();
+                page.push(row);
+                if read >= bytes {
+                    break;
+                }
+            }
+            Ok(page)
+        };
+        logged(run()).unwrap_or_default()
+    }
+
     /// Forgets a publication; the hashes of its files may serve again.
-    pub(super) fn forget(&self, id: &str) {
-        logged(self.connection.execute("DELETE FROM publications WHERE id = ?1", [id]));
+    pub(super) fn forget(&self, id: Id) {
+        logged(self.connection.execute("DELETE FROM publications WHERE id = ?1", [&*id]));
     }
 
     pub(super) fn keep(&self, (kind, id): (&str, &str), value: &[u8], until: u64) {
@@ -223,6 +277,12 @@ impl Database {
     }
 }
 
+impl FromSql for Id {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Id> {
+        Id::read(value.as_str()?).ok_or(FromSqlError::InvalidType)
+    }
+}
+
 fn is_damage(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error_code();
     matches!(code, Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase))
@@ -231,6 +291,17 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 /// `None`, and a line in the log, for a failure.
 fn logged<T>(result: rusqlite::Result<T>) -> Option<T> {
     result.inspect_err(|error| tracing::warn!(%error, "the library's database")).ok()
+}
+
+fn shared_file(find: &mut Statement<'_>, found: &Found) -> rusqlite::Result<Option<SharedFile>> {
+    let Some(FileStamp { stamp: Stamp { size, modified }, inode }) = found.stamp else { return Ok(None) };
+    let path = found.path.as_os_str().as_bytes();
+    let wanted = params![path, size as i64, modified, inode as i64, found.piece_length];
+    let shared = |row: &Row<'_>| {
+        let (sha1, tiger, ft_hash, root) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok(SharedFile { path: found.path.clone(), size, modified, root, sha1, tiger, ft_hash })
+    };
+    find.query_row(wanted, shared).optional()
 }
 
 /// `None` within if what is remembered makes no sense.

@@ -7,13 +7,14 @@
 mod database;
 mod hash;
 mod publication;
+mod restore;
 mod shelve;
 #[cfg(test)]
 mod tests;
 mod watch;
 
 pub use hash::{FileHashes, FileStamp, Watch, hash_file};
-pub use publication::{Links, Publication, SharedFile, Torrent};
+pub use publication::{Id, Links, Publication, SharedFile, Torrent};
 
 use crate::create::CreateError;
 use database::Database;
@@ -39,14 +40,16 @@ pub enum Told {
         /// Bytes in all.
         total: u64,
     },
-    /// A publication is there: new, restored, or in another version.
+    /// These publications of an earlier run are there again.
+    Restored(Vec<Arc<Publication>>),
+    /// A publication is there: new, or in another version.
     Shelved {
-        /// The work; `None` if nobody asked.
-        job: Option<u32>,
+        /// The work.
+        job: u32,
         /// How it is now.
         publication: Arc<Publication>,
-        /// Its torrent, unless it was restored.
-        torrent: Option<Torrent>,
+        /// Its torrent.
+        torrent: Torrent,
         /// What was left out, in lines for people.
         skipped: Vec<String>,
     },
@@ -62,7 +65,7 @@ pub enum Told {
     /// A publication cannot be served now, or can again.
     Trouble {
         /// Which.
-        id: String,
+        id: Id,
         /// Why, in one line.
         reason: Option<String>,
     },
@@ -102,7 +105,9 @@ pub struct Library(Arc<Inner>);
 
 struct Inner {
     database: Mutex<Database>,
-    shelf: Mutex<BTreeMap<String, Arc<Publication>>>,
+    shelf: Mutex<BTreeMap<Id, Arc<Publication>>>,
+    /// Where the torrent made last says that it can be had: most say the same.
+    links: Mutex<Option<Arc<Links>>>,
     told: UnboundedSender<Told>,
     /// Set at the end.
     over: Arc<AtomicBool>,
@@ -127,8 +132,8 @@ impl Library {
             Some(path) => Database::open(path)?,
             None => (Database::in_memory()?, None),
         };
-        let (shelf, over) = (Mutex::default(), Arc::default());
-        let inner = Inner { database: Mutex::new(database), shelf, told, over, trackers };
+        let (shelf, links, over) = (Mutex::default(), Mutex::default(), Arc::default());
+        let inner = Inner { database: Mutex::new(database), shelf, links, told, over, trackers };
         Ok((Library(Arc::new(inner)), notice))
     }
 
@@ -136,8 +141,8 @@ impl Library {
     pub fn begin(&self) {
         let library = self.clone();
         spawn("throng-library", move || {
-            library.restore();
-            library.look_after();
+            let changed = library.restore();
+            library.look_after(changed);
         });
     }
 
@@ -165,17 +170,18 @@ impl Library {
     /// Takes a publication off the shelf; its files stay. `which` is its id or path.
     pub fn withdraw(&self, which: &str) -> Option<Arc<Publication>> {
         let mut shelf = self.shelf();
-        let by_path = || shelf.values().find(|publication| publication.path == Path::new(which));
-        let id = shelf.get(which).or_else(by_path).map(|publication| publication.id.clone())?;
+        let by_path = || shelf.values().find(|publication| *publication.path == *Path::new(which));
+        let by_id = Id::read(which).and_then(|id| shelf.get(&id));
+        let id = by_id.or_else(by_path)?.id;
         let publication = shelf.remove(&id)?;
         drop(shelf);
-        self.database().forget(&id);
+        self.database().forget(id);
         Some(publication)
     }
 
     /// A publication by its id.
-    pub fn publication(&self, id: &str) -> Option<Arc<Publication>> {
-        self.shelf().get(id).cloned()
+    pub fn publication(&self, id: Id) -> Option<Arc<Publication>> {
+        self.shelf().get(&id).cloned()
     }
 
     /// All publications.
@@ -226,7 +232,7 @@ impl Library {
         self.0.database.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn shelf(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Publication>>> {
+    fn shelf(&self) -> MutexGuard<'_, BTreeMap<Id, Arc<Publication>>> {
         self.0.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

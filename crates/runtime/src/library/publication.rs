@@ -3,27 +3,34 @@
 use crate::storage::FileMap;
 use data_encoding::BASE32_NOPAD;
 use sha2::{Digest as _, Sha256};
+use std::fmt;
+use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use throng_wire::ids::{InfoHash, InfoHashV1, InfoHashV2};
 use throng_wire::magnet::Magnet;
 use throng_wire::metainfo::Metainfo;
 
 /// Digits of an id.
-const ID: usize = 8;
+const DIGITS: usize = 8;
 
-/// One published path.
+/// The id of a publication: eight digits, made of its path, so that it stays when the content changes. Held in many places
+/// for each of very many, so it has no memory of its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id([u8; DIGITS]);
+
+/// One published path. Of most that a node has nobody asks for any; so what can be told from something else is not held.
 #[derive(Clone, Debug)]
 pub struct Publication {
-    /// Names it; of its path, so that it stays when the content changes.
-    pub id: String,
+    /// Names it.
+    pub id: Id,
     /// As it was published.
-    pub path: PathBuf,
-    /// What it is found by.
-    pub title: String,
+    pub path: Arc<Path>,
+    /// What it is found by, if not by its name.
+    pub(super) title: Option<Box<str>>,
     /// More words.
-    pub tags: Vec<String>,
+    pub tags: Box<[String]>,
     /// Seconds since 1970 when it first was.
     pub created: u64,
     /// Grows with each version.
@@ -41,8 +48,8 @@ pub struct Publication {
     pub parts: u32,
     /// Trackers and web seeds of the torrent, if it has any.
     pub links: Option<Arc<Links>>,
-    /// The folder that the torrent's paths start from.
-    pub root: PathBuf,
+    /// The folder that the torrent's paths start from, if not the one the path is in.
+    pub(super) root: Option<Box<Path>>,
     /// Its files with data, in the order of the torrent.
     pub files: Box<[SharedFile]>,
 }
@@ -72,20 +79,22 @@ impl SharedFile {
     }
 }
 
+pub(super) fn name_of(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
+}
+
 impl Links {
-    pub(super) fn of(metainfo: &Metainfo) -> Option<Arc<Links>> {
+    pub(super) fn of(metainfo: &Metainfo) -> Option<Links> {
         let (trackers, web_seeds) = (metainfo.trackers.clone(), metainfo.web_seeds.clone());
-        (!trackers.is_empty() || !web_seeds.is_empty()).then(|| Arc::new(Links { trackers, web_seeds }))
+        (!trackers.is_empty() || !web_seeds.is_empty()).then_some(Links { trackers, web_seeds })
     }
 }
 
 /// One file of a publication.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SharedFile {
-    /// Its number in the torrent.
-    pub index: usize,
-    /// Where it lies.
-    pub path: PathBuf,
+    /// Where it lies; of a publication that is one file, that one's own path.
+    pub path: Arc<Path>,
     /// Bytes.
     pub size: u64,
     /// Nanoseconds since 1970 of its last change when it was hashed.
@@ -101,6 +110,16 @@ pub struct SharedFile {
 }
 
 impl Publication {
+    /// What it is found by.
+    pub fn title(&self) -> &str {
+        self.title.as_deref().or_else(|| name_of(&self.path)).unwrap_or_default()
+    }
+
+    /// The folder that the torrent's paths start from.
+    pub fn root(&self) -> &Path {
+        self.root.as_deref().or_else(|| self.path.parent()).unwrap_or(&self.path)
+    }
+
     /// Bytes of all files.
     pub fn size(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()
@@ -123,7 +142,7 @@ impl Publication {
             v2: self.v2,
             sha1: only.map(|file| file.sha1),
             tiger_tree: only.map(|file| file.tiger),
-            name: Some(self.title.clone()),
+            name: Some(self.title().to_owned()),
             length: Some(self.size()),
             trackers,
             web_seeds,
@@ -132,10 +151,39 @@ impl Publication {
     }
 }
 
-/// The id of what is published from a path.
-pub(super) fn id_of(path: &Path) -> String {
-    let digest = Sha256::digest(path.as_os_str().as_bytes());
-    let mut text = BASE32_NOPAD.encode(&digest).to_ascii_lowercase();
-    text.truncate(ID);
-    text
+impl Id {
+    /// Before all others.
+    pub const FIRST: Id = Id([0; DIGITS]);
+
+    /// Ids for what is published from a path: the first, and those to take instead where another path has it, as happens
+    /// once in two hundred times to one of 100,000.
+    pub(super) fn choices(path: &Path) -> Vec<Id> {
+        let text = BASE32_NOPAD.encode(&Sha256::digest(path.as_os_str().as_bytes())).to_ascii_lowercase();
+        text.as_bytes().as_chunks().0.iter().map(|digits| Id(*digits)).collect()
+    }
+
+    /// One that was written; `None` if it cannot be one.
+    pub fn read(text: &str) -> Option<Id> {
+        text.as_bytes().try_into().ok().map(Id).filter(|id| id.0.iter().all(u8::is_ascii_alphanumeric))
+    }
+}
+
+impl Deref for Id {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
 }

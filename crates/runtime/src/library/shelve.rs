@@ -2,15 +2,15 @@
 
 use super::database::Saved;
 use super::hash::{FileHashes, FileStamp, Watch, hash_file};
-use super::publication::{Links, Publication, SharedFile, Torrent, id_of};
+use super::publication::{Id, Links, Publication, SharedFile, Torrent, name_of};
 use super::{Library, Told, Wish, is_passing, unix_time};
 use crate::create::{CreateError, Source, builder};
 use crate::storage::FileMap;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use throng_wire::bencode::Limits;
 use throng_wire::metainfo::{
@@ -34,7 +34,7 @@ impl Library {
     /// Publishes a path, or makes its next version.
     pub(super) fn shelve(&self, job: u32, wish: Wish) -> Result<(), CreateError> {
         let path = absolute(&wish.path)?;
-        let known = self.database().publication(&id_of(&path));
+        let (id, known) = self.known(&path);
         let mut attempt = 1;
         let (metainfo, source, found) = loop {
             // A folder that grows keeps the length of its pieces, or all of it would be hashed again.
@@ -54,7 +54,7 @@ impl Library {
         let skipped =
             source.skipped.iter().map(|one| format!("{} is left out: {}", one.path.display(), one.reason));
         let row = Saved {
-            id: id_of(&path),
+            id,
             path,
             root: source.root.clone(),
             title,
@@ -68,7 +68,7 @@ impl Library {
         let map = FileMap::with_paths(metainfo.info.layout().clone(), places)
             .map_err(|_| CreateError::Build(BuildError::Name))?;
         let torrent = Torrent { metainfo: Arc::new(metainfo), map };
-        self.put_up(Some(job), (row, torrent), &found, skipped.collect())
+        self.put_up(job, (row, torrent), &found, skipped.collect())
     }
 
     /// What was fetched: the torrent stays as it is, only the other hashes are made.
@@ -96,9 +96,9 @@ impl Library {
         };
         let files: Vec<PathBuf> = map.stored().filter_map(there).collect();
         let found = self.hash_all(job, &path, files, metainfo.info.layout().piece_length())?;
-        let known = self.database().publication(&id_of(&path));
+        let (id, known) = self.known(&path);
         let row = Saved {
-            id: id_of(&path),
+            id,
             path,
             root,
             title: title.unwrap_or(name),
@@ -108,75 +108,67 @@ impl Library {
             fetched: true,
             metainfo: metainfo.encode(),
         };
-        self.put_up(Some(job), (row, Torrent { metainfo, map }), &found, Vec::new())
+        self.put_up(job, (row, Torrent { metainfo, map }), &found, Vec::new())
     }
 
-    /// Puts up again what was published in an earlier run, if its files are as they were.
-    pub(super) fn restore(&self) {
-        let ids = self.database().publications();
-        for id in ids {
-            if self.is_over() {
-                return;
-            }
-            let row = self.database().publication(&id);
-            let Some(row) = row else { continue };
-            let restored = self.restore_one(&row);
-            if let Err(error) = restored {
-                self.tell(Told::Trouble { id: row.id.clone(), reason: Some(error.to_string()) });
+    /// What is published from a path, and the id that it has or may take.
+    fn known(&self, path: &Path) -> (Id, Option<Saved>) {
+        let (database, mut free) = (self.database(), None);
+        for id in Id::choices(path) {
+            match database.publication(id) {
+                Some(row) if row.path == path => return (id, Some(row)),
+                Some(_) => {}
+                None => free = free.or(Some(id)),
             }
         }
+        (free.unwrap_or(Id::FIRST), None)
     }
 
     /// The torrent of a publication that is on the shelf; `None` if it cannot be read, or its files have gone. Waits for
     /// the disk.
-    pub fn torrent(&self, id: &str) -> Option<Torrent> {
+    pub fn torrent(&self, id: Id) -> Option<Torrent> {
         let row = self.database().publication(id)?;
         torrent_of(&row).ok()
     }
 
-    /// The level of a file's tiger tree that Gnutella serves for its size, up to 24 KiB; empty if it is not known any more.
-    pub fn tiger_level(&self, file: &SharedFile) -> Vec<[u8; 24]> {
-        self.database().tiger_level(file).unwrap_or_default()
-    }
-
-    fn restore_one(&self, row: &Saved) -> Result<(), CreateError> {
-        let gone = || CreateError::Changed(row.path.clone());
-        let Torrent { metainfo, map } = torrent_of(row)?;
-        let layout = metainfo.info.layout();
-        let mut found = Found::new();
-        for (file, of) in map.stored().filter(|(_, of)| of.length > 0) {
-            let path = row.root.join(map.path(file));
-            let stamp = FileStamp::of(&path).filter(|stamp| stamp.stamp.size == of.length);
-            let hashes = stamp.and_then(|stamp| self.database().hashes(&path, &stamp, layout.piece_length()));
-            if let Some((stamp, hashes)) = stamp.zip(hashes) {
-                found.insert(path, (stamp, hashes));
-            } else if !row.fetched {
-                // The next look makes a new version of it.
-                return Err(gone());
-            }
-        }
-        self.put_up(None, (row.clone(), Torrent { metainfo: metainfo.clone(), map }), &found, Vec::new())
+    /// Of each file the level of its tiger tree that Gnutella serves for its size, up to 24 KiB; empty if it is not known any
+    /// more.
+    pub fn tiger_levels(&self, files: &[SharedFile]) -> Vec<Vec<[u8; 24]>> {
+        self.database().tiger_levels(files)
     }
 
     fn put_up(
         &self,
-        job: Option<u32>,
+        job: u32,
         (row, torrent): (Saved, Torrent),
         found: &Found,
         skipped: Vec<String>,
     ) -> Result<(), CreateError> {
-        let files = shared_files(&row.root, &torrent.map, found);
-        if job.is_some() {
-            self.database().save(&row);
-        }
-        let Saved { id, path, root, title, tags, created, sequence, fetched, .. } = row;
-        let info = &torrent.metainfo.info;
+        self.database().save(&row);
+        let path: Arc<Path> = row.path.as_path().into();
+        let files = shared_files((&row.root, &path), &torrent.map, found);
+        let publication = Arc::new(self.publication_of(row, path, &torrent.metainfo, files));
+        self.shelf().insert(publication.id, publication.clone());
+        self.tell(Told::Shelved { job, publication, torrent, skipped });
+        Ok(())
+    }
+
+    pub(super) fn publication_of(
+        &self,
+        row: Saved,
+        path: Arc<Path>,
+        metainfo: &Metainfo,
+        files: Box<[SharedFile]>,
+    ) -> Publication {
+        let Saved { id, root, title, tags, created, sequence, fetched, .. } = row;
+        let info = &metainfo.info;
         let parts = info.layout().files().iter().filter(|file| !file.attributes.padding).count();
-        let publication = Publication {
+        Publication {
             id,
+            title: (name_of(&path) != Some(&title)).then(|| title.into()),
+            root: (path.parent() != Some(&root)).then(|| root.into()),
             path,
-            title,
-            tags,
+            tags: tags.into(),
             created,
             sequence,
             fetched,
@@ -184,16 +176,19 @@ impl Library {
             v2: info.hash_v2(),
             is_single_file: info.is_single_file(),
             parts: u32::try_from(parts).unwrap_or(u32::MAX),
-            links: Links::of(&torrent.metainfo),
-            root,
+            links: self.links_of(metainfo),
             files,
-        };
-        let publication = Arc::new(publication);
-        self.shelf().insert(publication.id.clone(), publication.clone());
-        // What is restored is opened when somebody asks for it.
-        let torrent = job.is_some().then_some(torrent);
-        self.tell(Told::Shelved { job, publication, torrent, skipped });
-        Ok(())
+        }
+    }
+
+    /// Where a torrent says that it can be had; held once for all that say the same one after another.
+    fn links_of(&self, metainfo: &Metainfo) -> Option<Arc<Links>> {
+        let links = Links::of(metainfo)?;
+        let mut last = self.0.links.lock().unwrap_or_else(PoisonError::into_inner);
+        match last.as_ref().filter(|last| ***last == links) {
+            Some(same) => Some(same.clone()),
+            None => Some(last.insert(Arc::new(links)).clone()),
+        }
     }
 
     /// Looks, hashes, and makes the torrent.
@@ -310,7 +305,7 @@ fn piece_length(known: &Saved) -> Option<u32> {
 }
 
 /// A torrent that we wrote ourselves: it may be larger than what strangers may send.
-fn own_torrent(bytes: &[u8]) -> Option<Metainfo> {
+pub(super) fn own_torrent(bytes: &[u8]) -> Option<Metainfo> {
     let limits = Limits { bytes: OWN_TORRENT, ..Limits::default() };
     Metainfo::parse_with(bytes, limits).ok()
 }
@@ -334,7 +329,7 @@ fn assemble<'a>(layout: &Layout, hashes: impl Fn(usize) -> Option<&'a FileHashes
 }
 
 /// The torrent of what was published, and where its files lie now.
-fn torrent_of(row: &Saved) -> Result<Torrent, CreateError> {
+pub(super) fn torrent_of(row: &Saved) -> Result<Torrent, CreateError> {
     let gone = || CreateError::Changed(row.path.clone());
     let metainfo = Arc::new(own_torrent(&row.metainfo).ok_or_else(gone)?);
     let layout = metainfo.info.layout();
@@ -349,13 +344,12 @@ fn torrent_of(row: &Saved) -> Result<Torrent, CreateError> {
     Ok(Torrent { metainfo, map })
 }
 
-fn shared_files(root: &Path, map: &FileMap, found: &Found) -> Box<[SharedFile]> {
+fn shared_files((root, own): (&Path, &Arc<Path>), map: &FileMap, found: &Found) -> Box<[SharedFile]> {
     let shared = |(index, _): (usize, &throng_wire::metainfo::File)| {
         let path = root.join(map.path(index));
         let (stamp, hashes) = found.get(&path)?;
         Some(SharedFile {
-            index,
-            path,
+            path: held_once(path, own),
             size: hashes.size,
             modified: stamp.stamp.modified,
             root: hashes.root,
@@ -365,4 +359,9 @@ fn shared_files(root: &Path, map: &FileMap, found: &Found) -> Box<[SharedFile]> 
         })
     };
     map.stored().filter_map(shared).collect()
+}
+
+/// The path of a file, which may be the one that was published.
+pub(super) fn held_once(path: PathBuf, own: &Arc<Path>) -> Arc<Path> {
+    if *path == **own { own.clone() } else { path.into() }
 }

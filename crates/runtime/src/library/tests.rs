@@ -68,6 +68,7 @@ impl Bench {
     fn shelved(&mut self) -> (Arc<Publication>, Vec<String>) {
         self.next(|told| match told {
             Told::Shelved { publication, skipped, .. } => Some((publication, skipped)),
+            Told::Restored(mut all) => Some((all.pop()?, Vec::new())),
             Told::Failed { error, .. } => panic!("{error}"),
             _ => None,
         })
@@ -85,11 +86,12 @@ fn a_folder_becomes_one_torrent_and_a_list_of_files_with_all_hashes() {
     let publication = bench.publish("stuff");
     let names: Vec<_> = publication.files.iter().map(|file| (file.name(), file.size)).collect();
     assert_eq!(names, [("a".to_owned(), 50_000), ("b".to_owned(), 20_000)]);
-    let levels = |file: &SharedFile| file.root.is_some() && !bench.library.tiger_level(file).is_empty();
-    assert!(publication.files.iter().all(levels));
-    let Torrent { metainfo, map } = bench.library.torrent(&publication.id).unwrap();
+    assert!(publication.files.iter().all(|file| file.root.is_some()));
+    let levels = bench.library.tiger_levels(&publication.files);
+    assert!(levels.len() == 2 && levels.iter().all(|level| !level.is_empty()));
+    let Torrent { metainfo, map } = bench.library.torrent(publication.id).unwrap();
     let options = crate::storage::Options { read_only: true, ..Default::default() };
-    let storage = crate::storage::Storage::with_map(metainfo, map, &publication.root, options).unwrap();
+    let storage = crate::storage::Storage::with_map(metainfo, map, publication.root(), options).unwrap();
     let report = crate::create::verify(&storage, crate::create::Control::default());
     assert!(report.is_ok() && report.pieces > 0, "{report:?}");
     let magnet = publication.magnet();
@@ -115,13 +117,13 @@ fn a_restart_finds_what_was_published_and_reads_nothing_again() {
         .library
         .publish(7, Wish { path: bench.path("stuff"), title: Some("Things".into()), tags: vec!["x".into()] });
     let (before, _) = bench.shelved();
-    let before_torrent = bench.library.torrent(&before.id).unwrap().metainfo.encode();
+    let before_torrent = bench.library.torrent(before.id).unwrap().metainfo.encode();
     // Were it read, hashing would fail.
     let locked = bench.path("stuff/a");
     let mut bench = bench.again();
     let (after, _) = bench.shelved();
-    assert_eq!((&after.id, &after.title, &after.tags), (&before.id, &before.title, &before.tags));
-    let torrent = |bench: &Bench| bench.library.torrent(&after.id).unwrap().metainfo.encode();
+    assert_eq!((after.id, after.title(), &after.tags), (before.id, before.title(), &before.tags));
+    let torrent = |bench: &Bench| bench.library.torrent(after.id).unwrap().metainfo.encode();
     assert_eq!(torrent(&bench), before_torrent);
     assert_eq!(after.files, before.files);
     assert_eq!(after.sequence, before.sequence);
@@ -197,6 +199,28 @@ fn a_damaged_database_is_set_aside_and_a_newer_one_left_alone() {
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
     assert!(matches!(Library::open(Some(&newer), Vec::new(), tell), Err(LibraryError::Newer(_))));
+}
+
+#[test]
+fn two_paths_never_share_an_id() {
+    let mut bench = Bench::new();
+    let other = bench.publish("stuff/sub/b");
+    // As if its digits were those of another path.
+    let taken = super::Id::choices(&bench.path("stuff/a"))[0];
+    let file = bench.dir.path().join("library.sqlite");
+    let database = rusqlite::Connection::open(file).unwrap();
+    database.execute("UPDATE publications SET id = ?1 WHERE id = ?2", [&*taken, &*other.id]).unwrap();
+    let publication = bench.publish("stuff/a");
+    assert!(publication.id != taken && publication.title() == "a");
+    let again = bench.publish("stuff/a");
+    assert_eq!((again.id, again.sequence > publication.sequence), (publication.id, true));
+    let mut bench = bench.again();
+    let restored = bench.next(|told| if let Told::Restored(all) = told { Some(all) } else { None });
+    let paths: Vec<_> = restored.iter().map(|it| it.path.to_path_buf()).collect();
+    assert!(
+        paths.contains(&bench.path("stuff/a")) && paths.contains(&bench.path("stuff/sub/b")),
+        "{paths:?}"
+    );
 }
 
 #[test]

@@ -1,49 +1,85 @@
 //! The torrents of publications rest while nobody asks for them.
 
-use super::{Entry, Shelf, item_of};
+use super::{Entry, Shelf, hashes, item_of, record, signed};
 use crate::daemon::common::Happening;
-use crate::daemon::rest::{MOST_CALLED, May, Rest, may_rest};
+use crate::daemon::index::start;
+use crate::daemon::rest::{Idle, MOST_CALLED, Rest};
 use data_encoding::HEXLOWER;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use throng_overlay::discovery::Item;
+use throng_runtime::library::{Id, Publication};
 use throng_runtime::session::TorrentHandle;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 impl Shelf {
-    /// Restored, it is only listened for.
-    pub(super) fn rest_from_the_start(&mut self, entry: &mut Entry) {
-        let (id, item) = (&entry.publication.id, item_of(&entry.publication));
-        entry.rest = Rest::Asleep;
-        entry.announced = (0, entry.publication.links.as_ref().map_or(0, |links| links.trackers.len()));
-        self.common.bittorrent.listen_for(&item);
-        self.resting.insert(id, &item);
-        if entry.announced.1 > 0 {
-            self.resting.due_in_turn(id, Instant::now());
+    /// Many that were published in an earlier run, in the order of their ids: they rest, but for those that a transfer has
+    /// a torrent of.
+    pub(super) fn restore(
+        &mut self,
+        publications: Vec<Arc<Publication>>,
+        lent: impl Fn(&Publication) -> Option<Option<TorrentHandle>>,
+    ) {
+        let (mut keys, mut entries) = (BTreeSet::new(), BTreeMap::new());
+        let (mut swarms, mut resting) = (Vec::new(), 0);
+        // What was published again meanwhile is newer.
+        let known = |it: &Arc<Publication>| self.entries.contains_key(&it.id);
+        let publications: Vec<_> = publications.into_iter().filter(|it| !known(it)).collect();
+        for publication in publications {
+            let (id, lent) = (publication.id, lent(&publication));
+            keys.extend(hashes(&publication).map(|hash| (start(hash), id)));
+            let is_lent = lent.is_some();
+            let mut entry = Entry::new(publication, lent.flatten(), is_lent);
+            self.offer_to_joined(&mut entry);
+            if !is_lent {
+                resting += 1;
+                swarms.extend(self.rest_from_the_start(&mut entry));
+            }
+            record::store(&self.common, || signed(&entry.publication));
+            entries.insert(id, entry);
         }
+        self.common.bittorrent.listen_for(resting, swarms);
+        self.index.append(keys);
+        self.entries.append(&mut entries);
+    }
+
+    /// Restored, it is only listened for, by these swarms.
+    pub(super) fn rest_from_the_start(
+        &mut self,
+        entry: &mut Entry,
+    ) -> impl Iterator<Item = [u8; 20]> + use<> {
+        let Publication { id, links, .. } = &*entry.publication;
+        let trackers = links.as_ref().map_or(0, |links| links.trackers.len());
+        (entry.rest, entry.announced) = (Rest::Asleep, (0, trackers as u32));
+        if trackers > 0 {
+            self.due.in_turn(*id, Instant::now());
+        }
+        swarms_of(&entry.publication).into_iter().flatten()
     }
 
     /// Closes what nobody was connected for lately, and opens what its trackers are to hear of.
     pub(crate) fn rest(&mut self) {
-        let due: Vec<Box<str>> = self.resting.take_due(Instant::now());
-        due.iter().for_each(|id| self.wake(id));
-        let mut idle = Vec::new();
-        for id in &self.open {
-            let Some(entry) = self.entries.get_mut(id) else { continue };
-            let Some(torrent) = entry.torrent.as_ref().filter(|_| entry.rest == Rest::Awake) else {
+        let now = Instant::now();
+        let due = self.due.take(now);
+        due.into_iter().for_each(|id| self.wake(id));
+        let mut falling = Vec::new();
+        for (id, idle) in &mut self.open {
+            let Some(entry) = self.entries.get_mut(id).filter(|entry| entry.rest == Rest::Awake) else {
                 continue;
             };
-            if let May::Rest { until } = may_rest(torrent, &mut entry.idle) {
-                idle.push((id.clone(), torrent.clone(), until));
+            if let Some(torrent) = entry.torrent.as_ref().filter(|torrent| idle.may_rest(torrent, now)) {
+                falling.push((*id, torrent.clone()));
             }
         }
-        for (id, torrent, until) in idle {
-            self.begin_rest(id, torrent, until);
+        for (id, torrent) in falling {
+            self.begin_rest(id, torrent);
         }
     }
 
-    fn begin_rest(&mut self, id: String, torrent: TorrentHandle, until: Option<Instant>) {
+    fn begin_rest(&mut self, id: Id, torrent: TorrentHandle) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        (entry.rest, entry.until) = (Rest::Falling { called: false }, until);
+        entry.rest = Rest::Falling { called: false };
         let (work, teller) = (self.common.bittorrent.rest(&torrent), self.common.teller());
         let item = item_of(&entry.publication);
         spawn_local(async move {
@@ -53,10 +89,10 @@ impl Shelf {
     }
 
     /// A torrent was closed, or somebody had come for it before.
-    pub(crate) fn on_rested(&mut self, id: &str, item: &Item, (torrent, rests): (&TorrentHandle, bool)) {
+    pub(crate) fn on_rested(&mut self, id: Id, item: &Item, (torrent, rests): (&TorrentHandle, bool)) {
         let own =
             |entry: &&mut Entry| entry.torrent.as_ref().is_some_and(|own| own.content() == torrent.content());
-        let Some(entry) = self.entries.get_mut(id).filter(own) else {
+        let Some(entry) = self.entries.get_mut(&id).filter(own) else {
             // It was taken down meanwhile.
             if rests {
                 self.common.bittorrent.forget(item);
@@ -65,33 +101,31 @@ impl Shelf {
         };
         let called = entry.rest == Rest::Falling { called: true };
         if !rests {
-            (entry.rest, entry.idle) = (Rest::Awake, None);
+            entry.rest = Rest::Awake;
+            self.open.insert(id, Idle::default());
             return;
         }
         if let Some(status) = torrent.snapshot().status {
             entry.uploaded += status.uploaded;
-            entry.announced = status.announced;
+            entry.announced = (status.announced.0 as u32, status.announced.1 as u32);
         }
         (entry.torrent, entry.rest) = (None, Rest::Asleep);
-        self.resting.insert(id, item);
-        if let Some(until) = entry.until.take() {
-            self.resting.due_at(id, until);
+        if let Some(until) = self.open.remove(&id).and_then(|idle| idle.until) {
+            self.due.at(id, until);
         }
-        self.open.remove(id);
-        self.called.remove(id);
+        self.called.remove(&id);
         if called {
             self.wake(id);
         }
     }
 
     /// Opens the torrent of a publication again, if it rests.
-    pub(super) fn wake(&mut self, id: &str) {
-        let Some(entry) = self.entries.get_mut(id) else { return };
+    pub(super) fn wake(&mut self, id: Id) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
         match entry.rest {
             Rest::Asleep => {
                 entry.rest = Rest::Waking;
                 let publication = entry.publication.clone();
-                self.resting.remove(&item_of(&publication));
                 self.seed(&publication, None, true);
             }
             Rest::Falling { .. } => entry.rest = Rest::Falling { called: true },
@@ -101,31 +135,35 @@ impl Shelf {
 
     /// Somebody has connected for a swarm.
     pub(crate) fn on_called(&mut self, swarm: &[u8; 20]) {
-        let Some(id) = self.resting.by_swarm(swarm).map(str::to_owned) else { return };
+        let rests = |id: &Id| self.entries.get(id).is_some_and(|entry| entry.rest.is_listened_for());
+        let Some(id) = self.of_swarm(swarm).find(rests) else { return };
         // Strangers may not open all of it at once.
         if self.called.len() < MOST_CALLED {
-            self.wake(&id);
+            self.wake(id);
             self.called.insert(id);
         }
     }
 
     /// The torrent of a publication, opened for this if it rested (then it is there a moment later); `None` if nothing
     /// published is so called, by its id or its info-hash in hex.
-    pub(crate) fn torrent(&mut self, id: &str) -> Option<Option<TorrentHandle>> {
-        let id = match self.entries.get(id) {
-            Some(_) => id.to_owned(),
-            None => self.of_swarm(&HEXLOWER.decode(id.as_bytes()).ok()?.try_into().ok()?).next()?.to_owned(),
+    pub(crate) fn torrent(&mut self, name: &str) -> Option<Option<TorrentHandle>> {
+        let id = match Id::read(name).filter(|id| self.entries.contains_key(id)) {
+            Some(id) => id,
+            None => self.of_swarm(&HEXLOWER.decode(name.as_bytes()).ok()?.try_into().ok()?).next()?,
         };
-        self.wake(&id);
+        self.wake(id);
         let entry = self.entries.get(&id)?;
         Some(entry.torrent.clone().filter(|_| entry.rest == Rest::Awake))
     }
 
-    /// Publications of that info-hash.
-    pub(super) fn of_swarm(&self, swarm: &[u8; 20]) -> impl Iterator<Item = &str> + use<'_> {
+    /// Publications with that swarm.
+    pub(super) fn of_swarm(&self, swarm: &[u8; 20]) -> impl Iterator<Item = Id> + use<'_> {
         let swarm = *swarm;
-        let from = (swarm, Box::from(""));
-        self.swarms.range(from..).take_while(move |(of, _)| *of == swarm).map(|(_, id)| id.as_ref())
+        let is = move |id: &Id| {
+            let publication = self.entries.get(id).map(|entry| &entry.publication);
+            publication.is_some_and(|it| swarms_of(it).contains(&Some(swarm)))
+        };
+        self.index.perhaps(&swarm).filter(is)
     }
 
     /// The torrent of a transfer that has the same content is open, or rests.
@@ -148,9 +186,15 @@ impl Shelf {
     }
 
     /// Publications that a transfer's torrent serves.
-    fn lent(&self, item: &Item) -> Vec<String> {
+    fn lent(&self, item: &Item) -> Vec<Id> {
         let swarm = item.info_hash.unwrap_or_default();
-        let lent = |id: &&str| self.entries.get(*id).is_some_and(|entry| entry.lent);
-        self.of_swarm(&swarm).filter(lent).map(str::to_owned).collect()
+        let lent = |id: &Id| self.entries.get(id).is_some_and(|entry| entry.lent);
+        self.of_swarm(&swarm).filter(lent).collect()
     }
+}
+
+/// Its names on the wire.
+fn swarms_of(publication: &Publication) -> [Option<[u8; 20]>; 2] {
+    let mut swarms = publication.swarms().map(|swarm| swarm.0);
+    [swarms.next(), swarms.next()]
 }

@@ -4,10 +4,11 @@
 use super::wanted::wanted;
 use super::{KIND, Kept, Transfer, Transfers};
 use crate::daemon::common::Happening;
-use crate::daemon::rest::{MOST_CALLED, May, Rest, may_rest};
+use crate::daemon::record::swarms;
+use crate::daemon::rest::{Idle, MOST_CALLED, Rest};
 use std::collections::BTreeSet;
 use throng_overlay::discovery::{Item, Source};
-use throng_runtime::library::Publication;
+use throng_runtime::library::{Id, Publication};
 use throng_runtime::session::TorrentHandle;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -41,56 +42,65 @@ impl Transfers {
         transfer.slim();
         self.listen_for(&transfer);
         if trackers && !transfer.kept.paused {
-            self.resting.due_in_turn(&id, Instant::now());
+            self.due.in_turn(number(&id), Instant::now());
         }
         self.insert(id.clone(), transfer);
         self.awake.remove(&id);
     }
 
     pub(crate) fn insert(&mut self, id: String, transfer: Transfer) {
-        if let Some(swarm) = transfer.item.info_hash {
-            self.by_swarm.insert(swarm, id.clone());
-        }
-        self.awake.insert(id.clone());
+        let swarms = swarms(&transfer.item);
+        self.index.insert(number(&id), swarms.iter().map(|swarm| &swarm[..]));
+        self.awake.insert(id.clone(), Idle::default());
         self.all.insert(id, transfer);
+    }
+
+    /// One that is gone is not found by its swarms.
+    pub(super) fn unlist(&mut self, transfer: &Transfer) {
+        let swarms = swarms(&transfer.item);
+        self.index.remove(number(&transfer.kept.id), swarms.iter().map(|swarm| &swarm[..]));
+    }
+
+    /// The transfer of a swarm.
+    pub(super) fn of_swarm(&self, swarm: &[u8; 20]) -> Option<&Transfer> {
+        let perhaps = self.index.perhaps(swarm).filter_map(|id| self.all.get(&*id));
+        perhaps.into_iter().find(|transfer| swarms(&transfer.item).contains(swarm))
     }
 
     /// Those that do not rest.
     pub(crate) fn awake(&self) -> impl Iterator<Item = &Transfer> {
-        self.awake.iter().filter_map(|id| self.all.get(id))
+        self.awake.keys().filter_map(|id| self.all.get(id))
     }
 
     /// Somebody may call for a transfer that rests, unless a person stopped it.
-    fn listen_for(&mut self, transfer: &Transfer) {
+    fn listen_for(&self, transfer: &Transfer) {
         if !transfer.kept.paused {
-            self.common.bittorrent.listen_for(&transfer.item);
-            self.resting.insert(&transfer.kept.id, &transfer.item);
+            self.common.bittorrent.listen_for(1, swarms(&transfer.item).into_iter().collect());
         }
     }
 
     /// Closes what nobody was connected for lately, and opens what its trackers are to hear of.
     pub(crate) fn rest(&mut self) {
-        let due = self.resting.take_due(Instant::now());
+        let now = Instant::now();
+        let due = self.due.take(now);
         due.iter().for_each(|id| self.wake(id));
-        let mut idle = Vec::new();
-        for id in &self.awake {
-            let Some(transfer) = self.all.get_mut(id).filter(|it| it.finished && it.rest == Rest::Awake)
-            else {
+        let mut falling = Vec::new();
+        for (id, idle) in &mut self.awake {
+            let Some(transfer) = self.all.get(id).filter(|it| it.finished && it.rest == Rest::Awake) else {
                 continue;
             };
-            let Some(torrent) = &transfer.torrent else { continue };
-            if let May::Rest { until } = may_rest(torrent, &mut transfer.idle) {
-                idle.push((id.clone(), torrent.clone(), until));
+            if let Some(torrent) = transfer.torrent.as_ref().filter(|torrent| idle.may_rest(torrent, now)) {
+                falling.push((id.clone(), torrent.clone()));
             }
         }
-        for (id, torrent, until) in idle {
-            self.begin_rest(id, torrent, until);
+        for (id, torrent) in falling {
+            self.begin_rest(id, torrent);
         }
     }
 
-    fn begin_rest(&mut self, id: String, torrent: TorrentHandle, until: Option<Instant>) {
+    fn begin_rest(&mut self, id: String, torrent: TorrentHandle) {
         let Some(transfer) = self.all.get_mut(&id) else { return };
-        (transfer.rest, transfer.until) = (Rest::Falling { called: false }, until);
+        transfer.rest = Rest::Falling { called: false };
         let (work, teller) = (self.common.bittorrent.rest(&torrent), self.common.teller());
         let item = transfer.item.clone();
         spawn_local(async move {
@@ -118,7 +128,8 @@ impl Transfers {
         };
         let called = transfer.rest == Rest::Falling { called: true };
         if !rests {
-            (transfer.rest, transfer.idle) = (Rest::Awake, None);
+            transfer.rest = Rest::Awake;
+            self.awake.insert(id.to_owned(), Idle::default());
             return false;
         }
         if let Some(status) = torrent.snapshot().status {
@@ -127,16 +138,15 @@ impl Transfers {
         }
         (transfer.torrent, transfer.rest) = (None, Rest::Asleep);
         transfer.slim();
-        let (until, paused) = (transfer.until.take(), transfer.kept.paused);
-        self.awake.remove(id);
+        let paused = transfer.kept.paused;
+        let until = self.awake.remove(id).and_then(|idle| idle.until);
         self.called.remove(id);
         if paused {
             self.common.bittorrent.forget(item);
             return true;
         }
-        self.resting.insert(id, item);
         if let Some(until) = until {
-            self.resting.due_at(id, until);
+            self.due.at(number(id), until);
         }
         if called {
             self.wake(id);
@@ -161,8 +171,7 @@ impl Transfers {
         let Some(transfer) = self.all.get_mut(id) else { return };
         transfer.kept = kept.clone();
         transfer.rest = Rest::Waking;
-        self.resting.remove(&transfer.item);
-        self.awake.insert(id.to_owned());
+        self.awake.insert(id.to_owned(), Idle::default());
         if let Some(torrent) = wanted.torrent {
             self.open(&kept, torrent, (&BTreeSet::<Source>::new(), !kept.paused));
         }
@@ -181,7 +190,8 @@ impl Transfers {
 
     /// Somebody has connected for a swarm; false if no transfer that rests is of it.
     pub(crate) fn on_called(&mut self, swarm: &[u8; 20]) -> bool {
-        let Some(id) = self.resting.by_swarm(swarm).map(str::to_owned) else { return false };
+        let rests = |it: &&Transfer| it.rest.is_listened_for() && !it.kept.paused;
+        let Some(id) = self.of_swarm(swarm).filter(rests).map(|it| it.kept.id.clone()) else { return false };
         // Strangers may not open all of it at once.
         if self.called.len() < MOST_CALLED {
             self.wake(&id);
@@ -193,7 +203,7 @@ impl Transfers {
     /// Whether a transfer that is not over has this content, and its torrent if that is open.
     pub(crate) fn torrent_of(&self, publication: &Publication) -> Option<Option<TorrentHandle>> {
         let swarm = publication.swarms().next()?.0;
-        let transfer = self.all.get(self.by_swarm.get(&swarm)?)?;
+        let transfer = self.of_swarm(&swarm)?;
         (transfer.plain.is_none() && transfer.failed.is_none()).then(|| transfer.torrent.clone())
     }
 
@@ -204,10 +214,8 @@ impl Transfers {
         let item = transfer.item.clone();
         if paused {
             self.common.bittorrent.forget(&item);
-            self.resting.remove(&item);
         } else {
-            self.common.bittorrent.listen_for(&item);
-            self.resting.insert(id, &item);
+            self.common.bittorrent.listen_for(1, swarms(&item).into_iter().collect());
         }
         if let Some(kept) = self.full(id) {
             self.keep(&kept);
@@ -217,10 +225,14 @@ impl Transfers {
     /// Of one that is removed while it rests, nothing is listened for any more.
     pub(super) fn drop_resting(&mut self, transfer: &Transfer) {
         if transfer.rest == Rest::Asleep && !transfer.kept.paused {
-            self.resting.remove(&transfer.item);
             self.common.bittorrent.forget(&transfer.item);
         }
     }
+}
+
+/// Its id as the index has it: of eight digits, like a publication's.
+fn number(id: &str) -> Id {
+    Id::read(id).unwrap_or(Id::FIRST)
 }
 
 impl Transfer {
@@ -229,6 +241,6 @@ impl Transfer {
         self.is_slim = true;
         (self.kept.torrent, self.kept.hit) = (None, None);
         (self.used, self.waiting) = (BTreeSet::new(), BTreeSet::new());
-        (self.idle, self.opened) = (None, None);
+        self.opened = None;
     }
 }
