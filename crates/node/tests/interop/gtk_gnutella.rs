@@ -6,7 +6,7 @@
 //! which Xvfb is started. As an ultrapeer it steps down after a minute where the clock is two years after its release.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -16,18 +16,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use sha1::{Digest, Sha1};
 use throng_bench::lab::{Host, Lab};
-use throng_machine::{ContentId, Endpoint};
+use throng_machine::ContentId;
 use throng_overlay::discovery::{self, Item, Query, Source, Ticket};
-use throng_overlay::gnutella::{Command, Config, Event, Identity, Role, RoleChoice};
+use throng_overlay::gnutella::{Command, Event, Role};
 use throng_overlay::http::Both;
 use throng_runtime::fetch::{RangeError, RangeSource as _};
-use throng_runtime::gnutella::{Member, MemberConfig, Offering, Told};
-use throng_runtime::net::socket;
-use throng_runtime::net::{NetConfig, Sockets};
+use throng_runtime::gnutella::{Member, Offering, Told};
 use throng_wire::gnutella::tiger::{TreeHasher, depth_for, height_of, root};
-use throng_wire::gnutella::{Guid, Message, Urn, frame};
+use throng_wire::gnutella::{Message, Urn, frame};
 use tokio::sync::mpsc::{UnboundedReceiver, channel};
 
+use crate::servent::{id_of, joins, member};
 use crate::wanted::program;
 
 const VARIABLE: &str = "THRONG_GTK_GNUTELLA";
@@ -204,31 +203,6 @@ fn offering(number: u32, folder: &Path, name: &str, data: &[u8]) -> Result<Offer
     })
 }
 
-/// A servent of ours.
-fn member(address: Ipv4Addr, role: Role) -> Result<(Member, UnboundedReceiver<Told>)> {
-    let listen = SocketAddrV4::new(address, PORT);
-    let source = socket::Source::default().or_listening(address.into());
-    let net = NetConfig { listen: Some(listen.into()), datagrams: true, source, ..NetConfig::default() };
-    let sockets = Sockets::bind(&net)?;
-    let me = Identity { servent: Guid::marked([address.octets()[1]; 16]), listen, key: [1, 2] };
-    let config = Config { role: RoleChoice::Fixed(role), ..Config::default() };
-    Ok(Member::start(MemberConfig::new(me, config), (sockets, net))?)
-}
-
-async fn joins(member: &Member, told: &mut UnboundedReceiver<Told>, at: &[Ipv4Addr]) -> Result<()> {
-    let entries = at.iter().map(|at| Endpoint::from(SocketAddr::from((*at, PORT)))).collect();
-    member.command(Command::Discovery(discovery::Command::Join(entries)));
-    let joined = async {
-        while let Some(event) = told.recv().await {
-            if event == Both::Overlay(Event::Discovery(discovery::Event::Joined)) {
-                return Ok(());
-            }
-        }
-        bail!("the servent ended")
-    };
-    tokio::time::timeout(PATIENCE, joined).await.context("it did not join")?
-}
-
 /// Searches until there is a hit. Each time the words come in another order, as it answers the same ones only once.
 async fn finds(
     member: &Member,
@@ -368,21 +342,21 @@ fn as_a_leaf(program: &Path) -> Result<()> {
     Gtk::gives(&theirs_in, ITS_NAME, &theirs)?;
     let gtk = Gtk::start(program, &host, &theirs_in, As::Leaf)?;
     within(&host, async || {
-        let (hub, mut hub_told) = member(OURS, Role::Ultrapeer)?;
+        let (hub, mut hub_told) = member((OURS, PORT), Role::Ultrapeer)?;
         joins(&hub, &mut hub_told, &[]).await?;
-        let (leaf, mut told) = member(OUR_LEAF, Role::Leaf)?;
+        let (leaf, mut told) = member((OUR_LEAF, PORT), Role::Leaf)?;
         let file = offering(1, folder.path(), NAME, &ours)?;
         let other = offering(2, folder.path(), PUSHED, &pushed)?;
         leaf.publish(Ticket(3), &file);
         leaf.publish(Ticket(4), &other);
-        joins(&leaf, &mut told, &[OURS]).await?;
+        joins(&leaf, &mut told, &[(OURS, PORT)]).await?;
         links(&gtk, &hub).await?;
         let copy = takes(&leaf, &mut told, &theirs, &WORDS).await?;
         takes_by_push(&leaf, copy, &theirs).await?;
         told_of(&gtk, &file, &format!("http://{OUR_LEAF}:{PORT}"))?;
         ensure!(gtk.fetched(NAME).await? == ours, "what it fetched differs");
         // By way of our ultrapeer, its push proxy, our leaf is asked to call.
-        let servent = Guid::marked([OUR_LEAF.octets()[1]; 16]).hex();
+        let servent = id_of((OUR_LEAF, PORT)).hex();
         told_of(&gtk, &other, &format!("push://{servent}:{OURS}:{PORT}"))?;
         ensure!(gtk.fetched(PUSHED).await? == pushed, "what was pushed to it differs");
         ensure!(leaf.violations() == throng_overlay::http::Violations::default(), "{:?}", leaf.violations());
@@ -408,8 +382,8 @@ fn as_an_ultrapeer(program: &Path) -> Result<()> {
         return Ok(());
     }
     within(&host, async || {
-        let (leaf, mut told) = member(OUR_LEAF, Role::Leaf)?;
-        joins(&leaf, &mut told, &[THEIRS]).await?;
+        let (leaf, mut told) = member((OUR_LEAF, PORT), Role::Leaf)?;
+        joins(&leaf, &mut told, &[(THEIRS, PORT)]).await?;
         takes(&leaf, &mut told, &theirs, &WORDS).await.map(drop)
     })
 }
@@ -428,11 +402,11 @@ fn with_a_window(program: &Path) -> Result<()> {
     Gtk::gives(&theirs_in, ITS_NAME, &data(2))?;
     let gtk = Gtk::start(program, &host, &theirs_in, As::Windowed)?;
     within(&host, async || {
-        let (hub, mut hub_told) = member(OURS, Role::Ultrapeer)?;
+        let (hub, mut hub_told) = member((OURS, PORT), Role::Ultrapeer)?;
         joins(&hub, &mut hub_told, &[]).await?;
-        let (leaf, mut told) = member(OUR_LEAF, Role::Leaf)?;
+        let (leaf, mut told) = member((OUR_LEAF, PORT), Role::Leaf)?;
         leaf.publish(Ticket(3), &offering(1, folder.path(), NAME, &ours)?);
-        joins(&leaf, &mut told, &[OURS]).await?;
+        joins(&leaf, &mut told, &[(OURS, PORT)]).await?;
         links(&gtk, &hub).await?;
         let before = gtk.counted("local_query_hits")?;
         gtk.ask("search add \"quokka serenade\"")?;

@@ -16,4 +16,5 @@ mod matrix;
 mod mldonkey;
 mod mldonkey_gnutella;
 mod napster;
+mod servent;
 mod wanted;

@@ -58,7 +58,7 @@ impl Drop for MlDonkey {
 
 impl MlDonkey {
     /// Starts it with a file to share and one servent to call: a network's name, its options and where to.
-    pub(crate) fn start(
+    fn start(
         program: &Path,
         host: &Host,
         folder: &Path,
@@ -129,6 +129,28 @@ impl MlDonkey {
 
 pub(crate) fn data(size: usize, seed: u32) -> Vec<u8> {
     (0..size as u32).map(|at| ((at * (7 + seed)) ^ (at >> 9) ^ (at >> 16)) as u8).collect()
+}
+
+/// Runs `test` on a host of ours beside a host of its own with mldonkey, which knows us by a network's name, options and
+/// our port; nothing where the program is not named. The folder is for our files.
+pub(crate) fn beside(
+    (network, options, port): (&str, &str, u16),
+    test: impl AsyncFnOnce(&MlDonkey, &Host, &Path) -> Result<()> + Send,
+) -> Result<()> {
+    let Some(program) = program("THRONG_MLDONKEY") else { return Ok(()) };
+    let mut lab = Lab::bridged()?;
+    let (ours, its) = (lab.host()?, lab.host()?);
+    let folder = tempfile::Builder::new().prefix("throng-ml-").tempdir()?;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
+    let its_folder = folder.path().join("mldonkey");
+    let to = SocketAddrV4::new(ours.address, port);
+    let mldonkey = MlDonkey::start(&program, &its, &its_folder, (network, options, to))?;
+    let outcome = ours.namespace.enter(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        tokio::task::LocalSet::new().block_on(&runtime, test(&mldonkey, &ours, folder.path()))
+    });
+    let log = fs::read_to_string(its_folder.join("log")).unwrap_or_default();
+    outcome.with_context(|| format!("its log: {log}"))
 }
 
 /// A node of ours at the host's address.
@@ -230,19 +252,5 @@ async fn trades(mldonkey: &MlDonkey, host: &Host, folder: &Path) -> Result<()> {
 
 #[test]
 fn mldonkey_joins_publishes_searches_and_fetches_through_our_supernode() -> Result<()> {
-    let Some(program) = program("THRONG_MLDONKEY") else { return Ok(()) };
-    let mut lab = Lab::bridged()?;
-    let (ours, its) = (lab.host()?, lab.host()?);
-    let folder = tempfile::Builder::new().prefix("throng-ml-").tempdir()?;
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
-    let its_folder = folder.path().join("mldonkey");
-    let to = SocketAddrV4::new(ours.address, PORT);
-    let mldonkey = MlDonkey::start(&program, &its, &its_folder, ("fasttrack", OPTIONS, to))?;
-    let outcome = ours.namespace.enter(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let trading = trades(&mldonkey, &ours, folder.path());
-        tokio::task::LocalSet::new().block_on(&runtime, trading)
-    });
-    let log = fs::read_to_string(its_folder.join("log")).unwrap_or_default();
-    outcome.with_context(|| format!("its log: {log}"))
+    beside(("fasttrack", OPTIONS, PORT), trades)
 }
