@@ -119,7 +119,8 @@ pub struct Config {
     pub old_handshake: bool,
     /// Whether an ultrapeer searches step by step (section 8); if not it floods the ultrapeers, for comparison.
     pub dynamic: bool,
-    /// Entries of our route table as powers of two: as few as keep it sparse; 13 to 17.
+    /// Entries of our route table as powers of two; 13 to 17. An ultrapeer's are as few as keep it sparse, a leaf's as
+    /// many as there may be.
     pub table_bits: (u32, u32),
     /// Upload speed told in hits; kbit/s; 1,000.
     pub speed: u32,

@@ -104,11 +104,10 @@ impl Library {
         hashes
     }
 
-    /// Our route table, of as few entries as keep it sparse.
-    pub(super) fn table(&self, (least, most): (u32, u32)) -> QrpTable {
-        let hashes = self.hashes();
-        let mut table = QrpTable::new(bits_for(hashes.len(), (least, most)));
-        hashes.iter().for_each(|hash| table.insert(*hash));
+    /// Our words as a table of 2^bits entries.
+    pub(super) fn table(&self, bits: u32) -> QrpTable {
+        let mut table = QrpTable::new(bits);
+        self.fill(&mut table);
         table
     }
 

@@ -122,7 +122,8 @@ impl Servent {
         let bits = self.config.table_bits;
         match self.role {
             Role::Plain => None,
-            Role::Leaf => Some(self.library.table(bits)),
+            // As large as an ultrapeer's may be: merged into a larger one each entry would stand for several.
+            Role::Leaf => Some(self.library.table(bits.1)),
             Role::Ultrapeer => {
                 let leaves = self.links.iter().filter_map(|link| {
                     link.live().filter(|live| live.is_leaf())?.table.as_ref()?.table.as_ref()

@@ -1,6 +1,6 @@
 //! Route tables as they are held (section 4.8): those of neighbours, and what a query is tested against them by.
 //!
-//! Most tables are nearly empty, so that a table is held as a list of its entries while that is the smaller form.
+//! Most tables are nearly empty, so that a table is held as a list of its entries while that is a smaller form.
 
 use throng_wire::gnutella::{QrpError, QrpMessage, QrpTable, Query, Reassembly, WordHash, hash_of};
 
@@ -9,38 +9,70 @@ const MOST_WORDS: usize = 16;
 /// Hashes of a query that are tested.
 const MOST_URNS: usize = 4;
 
-/// A table in the smaller of two forms.
+/// A table in the smallest of three forms.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Table {
-    /// Few entries.
-    Sparse(Sparse),
+    /// Very few entries, in groups of 65,536.
+    Few(Sparse<u16>),
+    /// Few entries, in groups of 256.
+    Sparse(Sparse<u8>),
     /// A bit each.
     Dense(QrpTable),
 }
 
-/// Entries in groups of 256: a byte each, and where each group begins.
+/// Entries in groups: what tells each from the others of its group, and where each group begins.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Sparse {
+pub(super) struct Sparse<L> {
     bits: u8,
     begins: Box<[u16]>,
-    lows: Box<[u8]>,
+    lows: Box<[L]>,
 }
 
-/// Entries of a group, as a power of two.
-const GROUP: u32 = 8;
+/// The lower bits of an entry.
+pub(super) trait Low: Copy + Ord + Into<u32> {
+    /// How many they are: entries of a group as a power of two.
+    const BITS: u32;
+    fn of(entry: u32) -> Self;
+    /// Whether it is in a group, which ascends.
+    fn is_in(self, group: &[Self]) -> bool;
+}
 
-impl Sparse {
-    /// Bytes for a table of so many entries, of which so many are present.
-    fn bytes(entries: u32, present: u32) -> u64 {
-        2 * (u64::from(entries >> GROUP) + 2) + u64::from(present)
+impl Low for u8 {
+    const BITS: u32 = 8;
+    fn of(entry: u32) -> u8 {
+        entry as u8
+    }
+    fn is_in(self, group: &[u8]) -> bool {
+        group.contains(&self)
+    }
+}
+
+impl Low for u16 {
+    const BITS: u32 = 16;
+    fn of(entry: u32) -> u16 {
+        entry as u16
+    }
+    fn is_in(self, group: &[u16]) -> bool {
+        group.binary_search(&self).is_ok()
+    }
+}
+
+impl<L: Low> Sparse<L> {
+    fn groups(entries: u32) -> usize {
+        (entries >> L::BITS) as usize + 2
     }
 
-    fn new(table: &QrpTable) -> Sparse {
-        let mut begins = vec![0u16; (table.entries() >> GROUP) as usize + 2];
+    /// Bytes for a table of so many entries, of which so many are present.
+    fn bytes(entries: u32, present: u32) -> u64 {
+        (2 * Self::groups(entries) + size_of::<L>() * present as usize) as u64
+    }
+
+    fn new(table: &QrpTable) -> Sparse<L> {
+        let mut begins = vec![0u16; Self::groups(table.entries())];
         let mut lows = Vec::with_capacity(table.count() as usize);
         for entry in table.present() {
-            lows.push(entry as u8);
-            begins[(entry >> GROUP) as usize + 1] = lows.len() as u16;
+            lows.push(L::of(entry));
+            begins[(entry >> L::BITS) as usize + 1] = lows.len() as u16;
         }
         // A group without entries begins and ends where the one before ends.
         let mut last = 0;
@@ -51,36 +83,55 @@ impl Sparse {
         Sparse { bits: table.bits() as u8, begins: begins.into(), lows: lows.into() }
     }
 
-    fn group(&self, group: usize) -> &[u8] {
+    fn group(&self, group: usize) -> &[L] {
         let at = |group: usize| self.begins.get(group).map_or(0, |begin| usize::from(*begin));
         self.lows.get(at(group)..at(group + 1)).unwrap_or_default()
     }
 
     fn contains(&self, word: WordHash) -> bool {
         let entry = word.entry(self.bits.into());
-        self.group((entry >> GROUP) as usize).contains(&(entry as u8))
+        L::of(entry).is_in(self.group((entry >> L::BITS) as usize))
     }
 
     /// Ascending.
     fn present(&self) -> impl Iterator<Item = u32> + '_ {
         let groups = (0..self.begins.len().saturating_sub(1)).map(|group| (group, self.group(group)));
-        groups.flat_map(|(group, lows)| lows.iter().map(move |low| (group as u32) << GROUP | u32::from(*low)))
+        groups.flat_map(|(group, lows)| lows.iter().map(move |low| (group as u32) << L::BITS | (*low).into()))
+    }
+
+    fn merge_into(&self, into: &mut QrpTable) {
+        let bits = u32::from(self.bits);
+        if bits >= into.bits() {
+            self.present().for_each(|entry| into.insert(word_of(entry, bits)));
+        } else {
+            into.merge(&self.dense());
+        }
+    }
+
+    fn dense(&self) -> QrpTable {
+        let bits = u32::from(self.bits);
+        let mut table = QrpTable::new(bits);
+        self.present().for_each(|entry| table.insert(word_of(entry, bits)));
+        table
     }
 }
 
 impl Table {
     pub(super) fn new(table: &QrpTable) -> Table {
         let (entries, present) = (table.entries(), table.count());
-        let fits = present <= u16::MAX.into();
-        if fits && Sparse::bytes(entries, present) < u64::from(entries) / 8 {
-            Table::Sparse(Sparse::new(table))
-        } else {
+        let sizes = (Sparse::<u16>::bytes(entries, present), Sparse::<u8>::bytes(entries, present));
+        if present > u16::MAX.into() || sizes.0.min(sizes.1) >= u64::from(entries) / 8 {
             Table::Dense(table.clone())
+        } else if sizes.0 <= sizes.1 {
+            Table::Few(Sparse::new(table))
+        } else {
+            Table::Sparse(Sparse::new(table))
         }
     }
 
     pub(super) fn contains(&self, word: WordHash) -> bool {
         match self {
+            Table::Few(few) => few.contains(word),
             Table::Sparse(sparse) => sparse.contains(word),
             Table::Dense(table) => table.contains(word),
         }
@@ -89,24 +140,18 @@ impl Table {
     /// Adds its words to a table of any size.
     pub(super) fn merge_into(&self, into: &mut QrpTable) {
         match self {
+            Table::Few(few) => few.merge_into(into),
+            Table::Sparse(sparse) => sparse.merge_into(into),
             Table::Dense(table) => into.merge(table),
-            Table::Sparse(sparse) if u32::from(sparse.bits) >= into.bits() => {
-                sparse.present().for_each(|entry| into.insert(word_of(entry, sparse.bits.into())));
-            }
-            Table::Sparse(..) => into.merge(&self.dense()),
         }
     }
 
     /// The table with a bit for each entry.
     pub(super) fn dense(&self) -> QrpTable {
         match self {
+            Table::Few(few) => few.dense(),
+            Table::Sparse(sparse) => sparse.dense(),
             Table::Dense(table) => table.clone(),
-            Table::Sparse(sparse) => {
-                let bits = u32::from(sparse.bits);
-                let mut table = QrpTable::new(bits);
-                sparse.present().for_each(|entry| table.insert(word_of(entry, bits)));
-                table
-            }
         }
     }
 }
@@ -200,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_the_same_in_both_forms_and_can_be_changed_in_either() {
+    fn a_table_is_the_same_in_all_forms_and_can_be_changed_in_each() {
         let mut table = QrpTable::new(14);
         ["red", "green", "blue"].iter().for_each(|word| table.insert(hash_of(word)));
         let mut received = Received::default();
@@ -208,7 +253,13 @@ mod tests {
         reset(&table).put(&mut first);
         assert!(send(&mut received, &first));
         table_patches(None, &table).iter().for_each(|patch| assert!(send(&mut received, patch)));
+        assert!(matches!(received.table, Some(Table::Few(_))));
+        let mut some = table.clone();
+        (0..600).for_each(|number| some.insert(hash_of(&format!("some{number}"))));
+        table_patches(Some(&table), &some).iter().for_each(|patch| _ = send(&mut received, patch));
         assert!(matches!(received.table, Some(Table::Sparse(_))));
+        assert_eq!(received.table.as_ref().unwrap().dense(), some);
+        table_patches(Some(&some), &table).iter().for_each(|patch| _ = send(&mut received, patch));
         let mut more = table.clone();
         (0..6_000).for_each(|number| more.insert(hash_of(&format!("word{number}"))));
         table_patches(Some(&table), &more).iter().for_each(|patch| _ = send(&mut received, patch));
@@ -221,14 +272,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_forms_say_the_same(bits in 0..14u32, hashes in prop::collection::vec(any::<u32>(), 0..600)) {
+        fn all_forms_say_the_same(bits in 0..18u32, hashes in prop::collection::vec(any::<u32>(), 0..600)) {
             let mut table = QrpTable::new(bits);
             hashes.iter().for_each(|hash| table.insert(WordHash(*hash)));
-            let (sparse, dense) = (Table::Sparse(Sparse::new(&table)), Table::Dense(table.clone()));
-            prop_assert_eq!(sparse.dense(), table);
-            for hash in hashes.iter().chain(&[0, u32::MAX, 1 << 31, 0x1234_5678]) {
-                let word = WordHash(*hash);
-                prop_assert_eq!(sparse.contains(word), dense.contains(word));
+            for sparse in [Table::Few(Sparse::new(&table)), Table::Sparse(Sparse::new(&table))] {
+                prop_assert_eq!(&sparse.dense(), &table);
+                for hash in hashes.iter().chain(&[0, u32::MAX, 1 << 31, 0x1234_5678]) {
+                    let word = WordHash(*hash);
+                    prop_assert_eq!(sparse.contains(word), table.contains(word));
+                }
             }
         }
     }

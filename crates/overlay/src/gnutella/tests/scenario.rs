@@ -136,6 +136,24 @@ fn queries_reach_only_leaves_whose_words_match_and_few_ultrapeers() {
 }
 
 #[test]
+fn the_table_of_an_ultrapeer_has_no_more_entries_than_its_leaves_have_words() {
+    let (net, _) = twice(|| {
+        let mut net = Net::new(5);
+        let hosts = two_tier(&mut net, &Config::default(), (2, 20));
+        for (number, leaf) in hosts[2..].iter().enumerate() {
+            net.share(*leaf, &format!("shared words number{number}"));
+        }
+        net.run(20);
+        (net, ())
+    });
+    let links = net.servent(HostId(1)).status(net.sim.now()).links;
+    let table = links.iter().find(|link| link.role == Role::Ultrapeer).and_then(|link| link.table);
+    // Words and hashes, less those that meet in an entry.
+    let (count, entries) = table.unwrap();
+    assert!(count > 30 && count <= 2 + 20 + 20 && entries > 4_000, "{count} of {entries}");
+}
+
+#[test]
 fn a_leaf_whose_ultrapeers_die_searches_again_within_thirty_seconds() {
     let (_, found) = twice(|| {
         let mut net = Net::new(4);

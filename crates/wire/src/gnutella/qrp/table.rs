@@ -7,6 +7,8 @@ use std::io::Write;
 const INFINITY: u8 = 7;
 const ADD: u8 = 0x0a;
 const REMOVE: u8 = 0x06;
+/// Bytes of a patch that are looked at together.
+const RUN: usize = 64;
 /// Bytes of one patch message of ours.
 const PIECE: usize = 4_000;
 
@@ -100,7 +102,8 @@ impl QrpTable {
     pub fn present(&self) -> impl Iterator<Item = u32> + '_ {
         let words = (0u32..).zip(&self.words).filter(|(_, bits)| **bits != 0);
         words.flat_map(|(word, bits)| {
-            (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * 64 + bit)
+            let rest = |left: &u64| Some(left & (left - 1)).filter(|left| *left != 0);
+            std::iter::successors(Some(*bits), rest).map(move |left| word * 64 + left.trailing_zeros())
         })
     }
 
@@ -138,14 +141,22 @@ impl QrpTable {
         if data.len() as u64 * u64::from(per_byte) != u64::from(self.entries().max(per_byte)) {
             return Err(QrpError::Size);
         }
-        for (at, byte) in (0u32..).zip(data).filter(|(_, byte)| **byte != 0) {
-            for slot in 0..per_byte {
-                let shift = 8 - u32::from(bits) * (slot + 1);
-                let value = u32::from(*byte) >> shift & ((1 << bits) - 1);
-                self.change(at * per_byte + slot, bits, value);
+        // Nearly all of it is zero: long runs are passed over at once.
+        for (begin, run) in (0u32..).step_by(RUN).zip(data.chunks(RUN)) {
+            if run.iter().fold(0, |all, byte| all | byte) != 0 {
+                (begin..).zip(run).for_each(|(at, byte)| self.apply_byte(at * per_byte, bits, *byte));
             }
         }
         Ok(())
+    }
+
+    /// Changes the entries that a byte stands for, from that one on.
+    fn apply_byte(&mut self, from: u32, bits: u8, byte: u8) {
+        for slot in 0..8 / u32::from(bits) {
+            let shift = 8 - u32::from(bits) * (slot + 1);
+            let value = u32::from(byte) >> shift & ((1 << bits) - 1);
+            self.change(from + slot, bits, value);
+        }
     }
 
     fn change(&mut self, entry: u32, bits: u8, value: u32) {
