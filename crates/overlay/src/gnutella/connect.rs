@@ -197,15 +197,18 @@ impl Servent {
         }
     }
 
-    /// Up to so many servents to tell others of: those we are linked with first.
-    pub(super) fn known_hosts(&self, most: usize, except: Endpoint) -> Vec<SocketAddrV4> {
-        let linked =
-            self.links.iter().filter(|link| link.live().is_some_and(Live::floods)).map(Link::address);
+    /// Up to so many servents to tell one of: those we are linked with first. Each is told of others: were they the
+    /// same ones, all would call these.
+    pub(super) fn known_hosts(&self, most: usize, to: Endpoint) -> Vec<SocketAddrV4> {
+        let floods = |link: &&Link| link.role().is_some_and(|role| role != Role::Leaf);
+        let mut linked: Vec<Endpoint> = self.links.iter().filter(floods).map(Link::address).collect();
+        let start = self.hosts.draw(&to) % linked.len().max(1) as u64;
+        linked.rotate_left(start as usize);
         let mut known: Vec<SocketAddrV4> = Vec::new();
         for at in linked.chain(self.hosts.best(most)) {
             if let std::net::SocketAddr::V4(at) = at.socket_addr()
                 && known.len() < most
-                && at != except_v4(except)
+                && at != except_v4(to)
                 && !known.contains(&at)
             {
                 known.push(at);

@@ -99,7 +99,7 @@ impl Servent {
             joined: false,
             leaving: false,
             links: Vec::new(),
-            hosts: HostCache::default(),
+            hosts: HostCache::new(me.key[0]),
             entries: Vec::new(),
             entries_at: Instant::EPOCH,
             seen_as: SeenAs::default(),

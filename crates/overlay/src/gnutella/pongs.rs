@@ -67,7 +67,8 @@ impl Servent {
             return;
         }
         let wants = if ping.wants_addresses().is_some() { ADDRESSES } else { 0 };
-        let own = self.own_pong(header.guid, header.hops.saturating_add(1), wants);
+        let Some(to) = self.link(stream).map(|link| link.peer) else { return };
+        let own = self.own_pong((header.guid, to), header.hops.saturating_add(1), wants);
         self.send(stream, &own, cx);
         if is_alive {
             return;
@@ -87,14 +88,14 @@ impl Servent {
         }
     }
 
-    /// Our own pong as a whole message, with up to so many addresses of others.
-    pub(super) fn own_pong(&self, guid: Guid, ttl: u8, addresses: usize) -> Vec<u8> {
+    /// Our own pong for somebody as a whole message, with up to so many addresses of others.
+    pub(super) fn own_pong(&self, (guid, to): (Guid, Endpoint), ttl: u8, addresses: usize) -> Vec<u8> {
         let (files, mut kibibytes) = self.library.size();
         let mut ggep = Writer::default();
         if self.role == Role::Ultrapeer {
             kibibytes = Pong::rounded(kibibytes);
-            let free = |most: usize, role| most.saturating_sub(self.count(role)).min(255) as u8;
             let limits = &self.config.limits;
+            let free = |most: usize, role| most.saturating_sub(self.count(role)).min(255) as u8;
             let slots = [2, free(limits.leaves, Role::Leaf), free(limits.ultrapeers, Role::Ultrapeer)];
             ggep.put(b"UP", &slots);
         } else if kibibytes >= 8 && kibibytes.is_power_of_two() {
@@ -102,7 +103,7 @@ impl Servent {
             kibibytes += 1;
         }
         if addresses > 0 {
-            let known = self.known_hosts(addresses, Endpoint::v4([0; 4], 0));
+            let known = self.known_hosts(addresses, to);
             if !known.is_empty() {
                 ggep.put(b"IPP", &Pong::packed(known));
             }

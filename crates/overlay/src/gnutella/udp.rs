@@ -66,7 +66,7 @@ impl Servent {
             self.pong_with_key(header.guid, from)
         } else {
             let addresses = if ping.wants_addresses().is_some() { TOLD } else { 0 };
-            self.pong_within(header.guid, addresses, room)
+            self.pong_within((header.guid, from), addresses, room)
         };
         if pong.len() <= room {
             self.reply(from, &pong, cx);
@@ -76,10 +76,10 @@ impl Servent {
     }
 
     /// Our own pong, with as many addresses as there is room for.
-    fn pong_within(&self, guid: Guid, addresses: usize, room: usize) -> Vec<u8> {
-        let whole = self.own_pong(guid, 1, addresses);
+    fn pong_within(&self, to: (Guid, Endpoint), addresses: usize, room: usize) -> Vec<u8> {
+        let whole = self.own_pong(to, 1, addresses);
         let over = whole.len().saturating_sub(room);
-        if over == 0 { whole } else { self.own_pong(guid, 1, addresses.saturating_sub(over.div_ceil(6))) }
+        if over == 0 { whole } else { self.own_pong(to, 1, addresses.saturating_sub(over.div_ceil(6))) }
     }
 
     fn pong_with_key(&self, guid: Guid, to: Endpoint) -> Vec<u8> {

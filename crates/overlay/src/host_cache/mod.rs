@@ -11,6 +11,8 @@ mod tests;
 
 pub use line::Line;
 
+use siphasher::sip::SipHasher13;
+use std::hash::{Hash as _, Hasher as _};
 use std::time::Duration;
 use throng_machine::{Endpoint, Instant};
 
@@ -40,7 +42,7 @@ impl Default for CacheLimits {
 }
 
 /// Up to so many hosts memory is taken for each one as it comes.
-const FEW: usize = 16;
+const FEW: usize = 32;
 /// Failures after which even a host that has answered is forgotten: about a day of waits.
 const MOST_FAILURES: u8 = 30;
 
@@ -63,6 +65,8 @@ struct Host {
 pub struct HostCache {
     /// Ascending by address.
     hosts: Vec<Host>,
+    /// Which of several that are as good is chosen depends on it, so that not all call the same.
+    key: u64,
 }
 
 /// Whole seconds that have passed.
@@ -76,6 +80,18 @@ fn to_come(at: Instant) -> u32 {
 }
 
 impl HostCache {
+    /// An empty one; `key` is no other node's.
+    pub fn new(key: u64) -> HostCache {
+        HostCache { hosts: Vec::new(), key }
+    }
+
+    /// A number drawn for an address, always the same one here and another elsewhere.
+    pub fn draw(&self, at: &Endpoint) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.key, 0);
+        at.hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// Somebody told us of a host, or it told us itself; false if there is no room for it.
     pub fn add(&mut self, at: Endpoint, limits: &CacheLimits, now: Instant) -> bool {
         if !at.is_dialable() {
@@ -126,10 +142,11 @@ impl HostCache {
         mut wanted: impl FnMut(&Endpoint) -> bool,
     ) -> Option<Endpoint> {
         let passed = past(now);
-        let ready = self.hosts.iter_mut().filter(|host| host.not_before <= passed && wanted(&host.at));
-        let host = ready.min_by_key(|host| (host.failures, !host.proved, u32::MAX - host.heard, host.at))?;
-        host.not_before = to_come(now + limits.first_wait);
-        Some(host.at)
+        let ready = self.hosts.iter().filter(|host| host.not_before <= passed && wanted(&host.at));
+        let rank = |host: &&Host| (host.failures, !host.proved, u32::MAX - host.heard, self.draw(&host.at));
+        let at = ready.min_by_key(rank)?.at;
+        self.host_mut(&at)?.not_before = to_come(now + limits.first_wait);
+        Some(at)
     }
 
     /// When a host that is waited for may be tried again, if none may be now.

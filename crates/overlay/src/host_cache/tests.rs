@@ -54,6 +54,18 @@ fn one_that_answered_is_tried_first_and_kept_when_strangers_tell_of_many() {
 }
 
 #[test]
+fn of_those_that_are_as_good_not_every_node_calls_the_same_first() {
+    let limits = CacheLimits { hosts: 30, ..LIMITS };
+    let first = |key: u64| {
+        let mut cache = HostCache::new(key);
+        (1..=30).for_each(|number| _ = cache.add(host(number), &limits, at(1)));
+        cache.next(&limits, at(1), all)
+    };
+    let called: std::collections::BTreeSet<_> = (0..100).map(first).collect();
+    assert!(called.len() > 20 && first(7) == first(7), "{called:?}");
+}
+
+#[test]
 fn nobody_is_kept_who_cannot_be_called_and_who_is_full_is_called_later() {
     let mut cache = HostCache::default();
     assert!(!cache.add(Endpoint::v4([224, 0, 0, 1], 80), &LIMITS, at(0)));

@@ -52,6 +52,26 @@ fn who_is_full_names_others_to_try() {
 }
 
 #[test]
+fn not_all_who_ask_are_told_of_the_same_servents() {
+    let limits = Limits { leaves: 0, ..Limits::default() };
+    let mut bench = Bench::of(Config { limits, ..config(Role::Ultrapeer) });
+    for number in 2..32 {
+        bench.linked(host(number), &format!("{ULTRAPEER}Node: {}\r\n", host(number)));
+    }
+    let mut told = std::collections::BTreeMap::new();
+    for number in 40..140 {
+        let (stream, outs) = bench.call(host(number), LEAF);
+        let answer = text(&outs, stream);
+        let (_, list) = answer.split_once("X-Try-Ultrapeers: ").unwrap();
+        let names: Vec<_> = list.trim().split(',').map(str::to_owned).collect();
+        assert_eq!(names.len(), 10);
+        names.into_iter().for_each(|name| *told.entry(name).or_insert(0) += 1);
+    }
+    let counts: Vec<u32> = told.into_values().collect();
+    assert!(counts.len() == 30 && counts.iter().all(|count| (10..70).contains(count)), "{counts:?}");
+}
+
+#[test]
 fn a_call_that_is_refused_is_followed_by_one_to_whom_the_refusal_named() {
     let mut probe = Probe::new(Servent::new(Arc::new(config(Role::Leaf)), identity(1)));
     let outs = probe.command(Command::Discovery(crate::discovery::Command::Join(vec![host(2)])));
