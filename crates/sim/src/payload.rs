@@ -5,7 +5,7 @@ use throng_machine::Extent;
 /// Room for a request (17 bytes) or the header of a block (13 bytes).
 const INLINE: usize = 18;
 /// Longer buffers than this are given back after use.
-const KEPT_CAPACITY: usize = 2_048;
+const KEPT_CAPACITY: usize = 256;
 
 /// File data in a chunk, without its bytes.
 #[derive(Clone, Copy, Debug)]

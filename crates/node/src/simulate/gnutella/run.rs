@@ -7,6 +7,7 @@ use super::graph::{Components, generate};
 use super::host::{GnutellaHost, PORT, number};
 use super::plan::{Configs, GnutellaFigures, GnutellaPlan, Mode, Victims};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -103,13 +104,7 @@ impl World {
 
     /// Everybody comes and links; the seconds it took, and then waits for route tables.
     pub(in crate::simulate) fn form(&mut self) -> Option<f64> {
-        for host in 0..self.plan.nodes {
-            for (index, title) in self.shares[host as usize].clone().into_iter().enumerate() {
-                let name = self.catalogue.title(title).to_owned();
-                let file = Arc::new(SharedFile { name, size: 4 << 20, ..SharedFile::default() });
-                self.sim.command(HostId(host), Command::Share(index as u32, file));
-            }
-        }
+        self.share();
         match self.plan.mode {
             Mode::Flood => self.link_graph(),
             _ => self.link_tiers(),
@@ -120,6 +115,20 @@ impl World {
             self.sim.run_for(TABLES);
         }
         formed
+    }
+
+    /// Everybody shares what it has; the same file is one in memory.
+    fn share(&mut self) {
+        let mut files: BTreeMap<usize, Arc<SharedFile>> = BTreeMap::new();
+        for (host, titles) in (0..).zip(&self.shares) {
+            for (index, title) in (0..).zip(titles) {
+                let file = files.entry(*title).or_insert_with(|| {
+                    let name = self.catalogue.title(*title).to_owned();
+                    Arc::new(SharedFile { name, size: 4 << 20, ..SharedFile::default() })
+                });
+                self.sim.command(HostId(host), Command::Share(index, Arc::clone(file)));
+            }
+        }
     }
 
     /// Plain servents: exactly the edges of a graph.
