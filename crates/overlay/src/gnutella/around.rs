@@ -118,7 +118,7 @@ impl Servent {
     /// A neighbour says whom it is linked with.
     pub(super) fn on_neighbours(&mut self, stream: StreamId, data: &[u8]) {
         let Some(live) = self.live_mut(stream).filter(|live| live.is_ultrapeer()) else { return };
-        live.around = Some(read(data));
+        live.rare_mut().around = Some(read(data));
         if let Some(ultrapeer) = &mut self.ultrapeer {
             ultrapeer.crowd = None;
         }
@@ -130,7 +130,7 @@ impl Servent {
             return known;
         }
         let lists: Vec<&[Named]> =
-            self.links.iter().filter_map(|link| link.live()?.around.as_deref()).collect();
+            self.links.iter().filter_map(|link| link.live()?.rare()?.around.as_deref()).collect();
         let enough = lists.len() * 2 >= self.count(Role::Ultrapeer);
         let crowd = estimate(&lists, self.listen()).filter(|_| enough);
         self.ultrapeer.as_mut()?.crowd = Some(crowd);

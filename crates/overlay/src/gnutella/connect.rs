@@ -53,9 +53,13 @@ impl Servent {
         let (theirs, vendor) = (greeting.role, greeting.vendor);
         let mut live = Live::new(greeting, outgoing, now);
         live.takes_tables = theirs == Role::Ultrapeer && (role == Role::Leaf || live.greeting.tables);
-        live.inflater = inflates.then(|| Box::new(Inflater::new()));
-        live.deflater = deflates.then(Box::default);
-        link.phase = Phase::Up(Box::new(live));
+        if inflates {
+            live.rare_mut().inflater = Some(Box::new(Inflater::new()));
+        }
+        if deflates {
+            live.rare_mut().deflater = Some(Box::default());
+        }
+        link.phase = Phase::Up(theirs, Box::new(live));
         cx.emit(Event::Linked { peer, role: theirs });
         if theirs == Role::Leaf
             && let Some(ultrapeer) = &mut self.ultrapeer
@@ -78,7 +82,7 @@ impl Servent {
 
     /// A link that was up is gone.
     pub(super) fn on_gone(&mut self, link: Link, said: Option<ByeCode>, cx: &mut Cx<'_>) {
-        let Phase::Up(live) = &link.phase else { return };
+        let Phase::Up(_, live) = &link.phase else { return };
         let now = cx.now();
         cx.emit(Event::Unlinked { peer: link.peer, said });
         self.forget_asked(link.stream, cx);
@@ -148,8 +152,7 @@ impl Servent {
     /// How many links of that role are up and answer: one that let two pings pass is likely to be dead, and others are
     /// called before that is sure.
     pub(super) fn count_sound(&self, role: Role) -> usize {
-        let sound = |live: &Live| live.greeting.role == role && live.unanswered < 2;
-        self.links.iter().filter(|link| link.live().is_some_and(sound)).count()
+        self.links.iter().filter(|link| link.role() == Some(role) && link.unanswered < 2).count()
     }
 
     /// Calls one that the application names.
@@ -205,7 +208,7 @@ impl Servent {
         let start = self.hosts.draw(&to) % linked.len().max(1) as u64;
         linked.rotate_left(start as usize);
         let mut known: Vec<SocketAddrV4> = Vec::new();
-        for at in linked.chain(self.hosts.best(most)) {
+        for at in linked.into_iter().chain(self.hosts.best(most)) {
             if let std::net::SocketAddr::V4(at) = at.socket_addr()
                 && known.len() < most
                 && at != except_v4(to)
@@ -236,8 +239,15 @@ impl Servent {
 
     /// Wakes when a link next needs something.
     fn arm(&mut self, stream: StreamId) {
-        let at = self.link(stream).and_then(|link| self.due_at(link));
-        if let Some(at) = at {
+        if let Some(at) = self.link(stream).map(|link| self.due_at(link)) {
+            self.look_by(stream, at);
+        }
+    }
+
+    /// Looks at a link then, or sooner.
+    pub(super) fn look_by(&mut self, stream: StreamId, at: Instant) {
+        if let Some(link) = self.link_mut(stream) {
+            link.due = link.due.min(at);
             self.wake_by(at);
         }
     }
@@ -252,14 +262,14 @@ impl Servent {
         }
     }
 
-    fn due_at(&self, link: &Link) -> Option<Instant> {
+    fn due_at(&self, link: &Link) -> Instant {
         let live = match &link.phase {
-            Phase::Shaking(shaking) => return Some(shaking.deadline),
-            Phase::Up(live) => live,
+            Phase::Shaking(shaking) => return shaking.deadline,
+            Phase::Up(_, live) => live,
         };
         let (quiet, speaks) = self.quiet(live);
         let asked = live.pinged + self.config.timing.ping_wait;
-        let mut at = if live.unanswered == 0 { live.heard + quiet } else { asked };
+        let mut at = if link.unanswered == 0 { live.heard + quiet } else { asked };
         if let Some(speaks) = speaks {
             at = at.min(live.spoke + speaks);
         }
@@ -269,13 +279,13 @@ impl Servent {
         if live.queue.backlog() > 0 {
             at = at.min(live.drained + self.config.timing.congested);
         }
-        Some(at)
+        at
     }
 
     fn due(&self, link: &Link, now: Instant) -> Option<Due> {
         let live = match &link.phase {
             Phase::Shaking(shaking) => return (shaking.deadline <= now).then_some(Due::Late),
-            Phase::Up(live) => live,
+            Phase::Up(_, live) => live,
         };
         let timing = &self.config.timing;
         if live.queue.backlog() > 0 && now - live.drained >= timing.congested {
@@ -285,9 +295,9 @@ impl Servent {
             return Some(Due::Relieve);
         }
         let (quiet, speaks) = self.quiet(live);
-        if live.unanswered > 0 {
+        if link.unanswered > 0 {
             let waited = now >= live.pinged + timing.ping_wait;
-            let dead = live.unanswered >= timing.ping_misses;
+            let dead = link.unanswered >= timing.ping_misses;
             return waited.then_some(if dead { Due::Dead } else { Due::Ping { counts: true } });
         }
         if now >= live.heard + quiet {
@@ -299,8 +309,10 @@ impl Servent {
     /// Time has passed.
     pub(super) fn tick(&mut self, cx: &mut Cx<'_>) {
         let now = cx.now();
+        // Of hundreds of links few need something at a time, and each lies elsewhere in memory.
+        let looked_at = self.links.iter().filter(|link| link.due <= now);
         let due: Vec<(StreamId, Due)> =
-            self.links.iter().filter_map(|link| Some((link.stream, self.due(link, now)?))).collect();
+            looked_at.filter_map(|link| Some((link.stream, self.due(link, now)?))).collect();
         for (stream, due) in due {
             self.on_due(stream, due, cx);
         }
@@ -310,10 +322,14 @@ impl Servent {
         self.tick_dynamic(cx);
         self.tick_role(cx);
         self.look_for_links(cx);
-        let next = self.links.iter().filter_map(|link| self.due_at(link)).min();
-        if let Some(next) = next {
-            // A queue that stands is looked at now and then, not at once again.
-            self.wake_by(next.max(now + Duration::from_secs(1)));
+        for at in 0..self.links.len() {
+            if self.links[at].due <= now {
+                // A queue that stands is looked at now and then, not at once again.
+                self.links[at].due = self.due_at(&self.links[at]).max(now + Duration::from_secs(1));
+            }
+        }
+        if let Some(next) = self.links.iter().map(|link| link.due).min() {
+            self.wake_by(next);
         }
     }
 
@@ -331,12 +347,11 @@ impl Servent {
             Due::Ping { counts } => {
                 self.ping(stream, cx);
                 let now = cx.now();
-                if let Some(live) = self.live_mut(stream) {
+                let Some(link) = self.link_mut(stream) else { return };
+                link.unanswered = link.unanswered.saturating_add(u8::from(counts));
+                if let Some(live) = link.live_mut() {
                     live.spoke = now;
-                    if counts {
-                        live.unanswered += 1;
-                        live.pinged = now;
-                    }
+                    live.pinged = if counts { now } else { live.pinged };
                 }
             }
             Due::Dead => self.end(stream, ByeCode::NOT_ALIVE, "No reply to alive pings", cx),

@@ -14,14 +14,14 @@ impl Servent {
     /// Bytes of a link.
     pub(super) fn on_bytes(&mut self, stream: StreamId, bytes: &[u8], cx: &mut Cx<'_>) {
         let now = cx.now();
-        let Some(live) = self.live_mut(stream) else { return };
-        if bytes.is_empty() {
-            return;
-        }
-        (live.heard, live.unanswered) = (now, 0);
+        let Some(link) = self.link_mut(stream).filter(|_| !bytes.is_empty()) else { return };
+        link.unanswered = 0;
+        let Some(live) = link.live_mut() else { return };
+        live.heard = now;
         live.bytes[0] += bytes.len() as u64;
         let mut input = std::mem::take(&mut live.input);
-        match live.inflater.take() {
+        let inflater = live.rare().is_some_and(|rare| rare.inflater.is_some());
+        match inflater.then(|| live.rare_mut().inflater.take()).flatten() {
             None if input.is_empty() => {
                 let used = self.consume(stream, bytes, cx);
                 input.extend_from_slice(&bytes[used.min(bytes.len())..]);
@@ -45,7 +45,7 @@ impl Servent {
                     }
                 }
                 if let Some(live) = self.live_mut(stream) {
-                    live.inflater = Some(inflater);
+                    live.rare_mut().inflater = Some(inflater);
                 }
             }
         }

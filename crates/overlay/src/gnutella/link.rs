@@ -19,6 +19,10 @@ pub(super) struct Link {
     pub(super) stream: StreamId,
     /// The other end of the connection, not where it listens unless we called it.
     pub(super) peer: Endpoint,
+    /// Pings in a row that were not answered.
+    pub(super) unanswered: u8,
+    /// It needs nothing before; reckoned anew when that has come.
+    pub(super) due: Instant,
     pub(super) phase: Phase,
 }
 
@@ -26,7 +30,8 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) enum Phase {
     Shaking(Box<Shaking>),
-    Up(Box<Live>),
+    /// What the other side is stands beside the rest, so that links are counted without looking at each.
+    Up(Role, Box<Live>),
 }
 
 /// A handshake under way.
@@ -100,33 +105,24 @@ pub(super) struct Live {
     pub(super) since: Instant,
     /// A message that is not whole yet.
     pub(super) input: Vec<u8>,
-    pub(super) inflater: Option<Box<Inflater>>,
-    pub(super) deflater: Option<Box<Deflater>>,
     pub(super) queue: SendQueue,
     /// When something came last, and when we sent something last.
     pub(super) heard: Instant,
     pub(super) spoke: Instant,
-    /// Pings in a row that were not answered, and when the last was sent.
-    pub(super) unanswered: u8,
+    /// When a ping was last sent that has to be answered.
     pub(super) pinged: Instant,
     /// When something last left, or nothing had to.
     pub(super) drained: Instant,
-    /// When what was deflated was last let go out.
-    pub(super) flushed: Instant,
     pub(super) queries: Budget,
     pub(super) pushes: Budget,
     pub(super) pings: Budget,
     pub(super) alive: Budget,
     pub(super) duplicates: DuplicateMeter,
-    /// Faults that are spared up to a number.
-    pub(super) faults: BTreeMap<Violation, u32>,
     /// Its route table.
     pub(super) table: Option<Box<Received>>,
     /// Which version of our route table it has; zero for none.
     pub(super) told_table: u32,
     pub(super) supports: Supports,
-    /// An ultrapeer's neighbours, if it says.
-    pub(super) around: Option<Box<[Named]>>,
     /// It wants no queries that have gone so far.
     pub(super) most_hops: u8,
     /// It gets our route table.
@@ -136,26 +132,43 @@ pub(super) struct Live {
     /// Messages and bytes that came and were sent.
     pub(super) messages: [u32; 2],
     pub(super) bytes: [u64; 2],
+    rare: Option<Box<Rare>>,
+}
+
+/// What no link of a leaf has as long as all is well.
+#[derive(Default, Debug)]
+pub(super) struct Rare {
+    pub(super) inflater: Option<Box<Inflater>>,
+    pub(super) deflater: Option<Box<Deflater>>,
+    /// When what was deflated was last let go out.
+    pub(super) flushed: Option<Instant>,
+    /// An ultrapeer's neighbours, if it says.
+    pub(super) around: Option<Box<[Named]>>,
+    /// Faults that are spared up to a number.
+    faults: BTreeMap<Violation, u32>,
 }
 
 impl Link {
     pub(super) fn live(&self) -> Option<&Live> {
         match &self.phase {
-            Phase::Up(live) => Some(live),
+            Phase::Up(_, live) => Some(live),
             Phase::Shaking(_) => None,
         }
     }
 
     pub(super) fn live_mut(&mut self) -> Option<&mut Live> {
         match &mut self.phase {
-            Phase::Up(live) => Some(live),
+            Phase::Up(_, live) => Some(live),
             Phase::Shaking(_) => None,
         }
     }
 
     /// What the other side is, once the link is up.
     pub(super) fn role(&self) -> Option<Role> {
-        self.live().map(|live| live.greeting.role)
+        match self.phase {
+            Phase::Up(role, _) => Some(role),
+            Phase::Shaking(_) => None,
+        }
     }
 
     /// Where the other side can be called, as far as it is known.
@@ -176,31 +189,45 @@ impl Live {
             outgoing,
             since: now,
             input: Vec::new(),
-            inflater: None,
-            deflater: None,
             queue: SendQueue::default(),
             heard: now,
             spoke: now,
-            unanswered: 0,
             pinged: now,
             drained: now,
-            flushed: Instant::EPOCH,
             queries: Budget::default(),
             pushes: Budget::default(),
             pings: Budget::default(),
             alive: Budget::default(),
             duplicates: DuplicateMeter::default(),
-            faults: BTreeMap::new(),
             table: None,
             told_table: 0,
             supports: Supports::default(),
-            around: None,
             most_hops: u8::MAX,
             takes_tables: false,
             proxy: false,
             messages: [0; 2],
             bytes: [0; 2],
+            rare: None,
         }
+    }
+
+    /// What few links have, if it has any of it.
+    pub(super) fn rare(&self) -> Option<&Rare> {
+        self.rare.as_deref()
+    }
+
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Whether what comes is deflated, and what is sent.
+    pub(super) fn deflated(&self) -> (bool, bool) {
+        self.rare().map_or((false, false), |rare| (rare.inflater.is_some(), rare.deflater.is_some()))
+    }
+
+    /// What deflates, where that is done.
+    pub(super) fn deflater(&mut self) -> Option<&mut Deflater> {
+        self.rare.as_mut()?.deflater.as_deref_mut()
     }
 
     pub(super) fn is_leaf(&self) -> bool {
@@ -213,7 +240,8 @@ impl Live {
 
     /// Whether much was deflated that has not been let go out.
     pub(super) fn is_full(&self) -> bool {
-        self.deflater.as_ref().is_some_and(|deflater| deflater.is_full())
+        let deflater = self.rare().and_then(|rare| rare.deflater.as_ref());
+        deflater.is_some_and(|deflater| deflater.is_full())
     }
 
     /// Whether a flooded query goes to it.
@@ -233,7 +261,7 @@ impl Live {
         if spared == 0 {
             return true;
         }
-        let count = self.faults.entry(violation).or_default();
+        let count = self.rare_mut().faults.entry(violation).or_default();
         *count += 1;
         *count > spared
     }

@@ -256,7 +256,7 @@ impl Servent {
                 }
                 self.look_for_links(cx);
             }
-            Phase::Up(_) => self.on_gone(link, None, cx),
+            Phase::Up(..) => self.on_gone(link, None, cx),
         }
     }
 
@@ -290,7 +290,7 @@ impl Machine for Servent {
             StreamInput::Opened => self.on_opened(stream, cx),
             StreamInput::Bytes(bytes) => match self.link(stream).map(|link| &link.phase) {
                 Some(Phase::Shaking(_)) => self.on_shaking(stream, bytes, cx),
-                Some(Phase::Up(_)) => self.on_bytes(stream, bytes, cx),
+                Some(Phase::Up(..)) => self.on_bytes(stream, bytes, cx),
                 None => {}
             },
             StreamInput::Blank(_) => {}

@@ -1,9 +1,10 @@
 //! What leaves: through the flow control of each link, deflated where the link is.
 
+use super::link::Live;
 use super::machine::{Cx, Servent};
 use crate::flood::{FlowLimits, Importance, Pushed};
 use bytes::Bytes;
-use throng_machine::StreamId;
+use throng_machine::{Instant, StreamId};
 use throng_wire::gnutella::{ByeCode, Guid, HEADER, Header, Kind, VendorKind, VendorMessage};
 
 /// What may be given up first, by the kind of message (section 5).
@@ -59,7 +60,7 @@ impl Servent {
             Pushed::Overflow => self.end(stream, ByeCode::QUEUE_FULL, "Send queue overflow", cx),
         }
         if let Some(since) = self.live(stream).and_then(|live| live.queue.congested_since()) {
-            self.wake_by(since + super::connect::GIVE_UP);
+            self.look_by(stream, since + super::connect::GIVE_UP);
         }
     }
 
@@ -73,7 +74,7 @@ impl Servent {
         }
         live.messages[1] = live.messages[1].saturating_add(1);
         live.bytes[1] += message.len() as u64;
-        match &mut live.deflater {
+        match live.deflater() {
             Some(deflater) => {
                 if deflater.write(message) {
                     self.dirty.push(stream);
@@ -97,7 +98,8 @@ impl Servent {
         let now = cx.now();
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.retain(|stream| {
-            let due = self.live(*stream).map(|live| (live.flushed + FLUSH, live.is_full()));
+            let flushed = |live: &Live| live.rare().and_then(|rare| rare.flushed).unwrap_or(Instant::EPOCH);
+            let due = self.live(*stream).map(|live| (flushed(live) + FLUSH, live.is_full()));
             match due {
                 Some((due, false)) if due > now => {
                     self.wake_by(due);
@@ -121,8 +123,9 @@ impl Servent {
     pub(super) fn flush(&mut self, stream: StreamId, cx: &mut Cx<'_>) {
         let mut packer = self.packer.take().unwrap_or_default();
         let bytes = self.live_mut(stream).and_then(|live| {
-            live.flushed = cx.now();
-            Some(live.deflater.as_mut()?.flush(&mut packer))
+            let rare = live.rare_mut();
+            rare.flushed = Some(cx.now());
+            Some(rare.deflater.as_mut()?.flush(&mut packer))
         });
         self.packer = Some(packer);
         let Some((live, bytes)) = self.live_mut(stream).zip(bytes) else { return };

@@ -92,7 +92,7 @@ impl Servent {
             role: live.greeting.role,
             agent: live.greeting.agent.to_string(),
             outgoing: live.outgoing,
-            deflated: (live.inflater.is_some(), live.deflater.is_some()),
+            deflated: live.deflated(),
             up: now - live.since,
             messages: live.messages.into(),
             bytes: live.bytes.into(),

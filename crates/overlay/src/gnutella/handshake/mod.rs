@@ -17,6 +17,8 @@ use std::time::Duration;
 use throng_machine::{Endpoint, StreamId};
 use throng_wire::gnutella::{Block, ByeCode, Handshake, Headers};
 
+/// Up to so many links memory is taken for each as it comes: a leaf has no more.
+const FEW: usize = 8;
 /// Addresses of one `X-Try` line that are looked at.
 const MOST_TRY: usize = 20;
 /// A servent that is full is called again after this.
@@ -48,7 +50,11 @@ impl Servent {
         let deadline = cx.now() + self.config.timing.handshake;
         let shaking = Shaking { outgoing, input: Vec::new(), deadline, greeting: None };
         let at = self.links.partition_point(|link| link.stream < stream);
-        self.links.insert(at, Link { stream, peer, phase: Phase::Shaking(Box::new(shaking)) });
+        let phase = Phase::Shaking(Box::new(shaking));
+        if self.links.len() < FEW {
+            self.links.reserve_exact(1);
+        }
+        self.links.insert(at, Link { stream, peer, unanswered: 0, due: deadline, phase });
         self.wake_by(deadline);
     }
 
