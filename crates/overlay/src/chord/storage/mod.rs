@@ -30,6 +30,7 @@ mod sign;
 mod status;
 mod stream;
 mod sync;
+mod take;
 mod upkeep;
 mod validity;
 mod verified;

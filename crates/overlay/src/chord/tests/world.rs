@@ -10,16 +10,21 @@ use super::fingerprint128;
 use super::net::{Flying, Net};
 use super::support::{config, id_of, machine, snapshot, tell};
 use crate::chord::core::Life;
-use crate::chord::invariant::{Phase, RingSnapshot, ideal, inv, owners, ring, shape};
+use crate::chord::invariant::{Phase, RingSnapshot, inv, owners, ring, shape};
 use crate::chord::rpc::Purpose;
 use crate::chord::vnode::Pred;
 use crate::chord::{Chord, Command, Config, Entry, Node, PendingRead, Start, View};
+use facts::{Fate, canonical, facts, fate, pending, table};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use throng_machine::{Endpoint, Instant, Machine};
-use throng_wire::chord::{Claim, Datagram, IdRule, Message, Mode, RingId, btw};
+use throng_wire::chord::{Claim, Datagram, IdRule, Mode, RingId};
+
+mod facts;
+mod progress;
+mod steps;
 
 /// Where all clocks stand.
 const NOON: Instant = Instant::from_micros(1_000_000_000);
@@ -222,102 +227,6 @@ impl RingWorld {
         format!("{} -> {}: {kind}", self.number(flying.from), self.number(flying.to))
     }
 
-    fn steps_of(&self, number: usize, steps: &mut Vec<Step>) {
-        let Some(view) = self.view(number) else { return self.entries(number, steps) };
-        if self.is_leaving(number) {
-            // Its process ends when nothing it has to say is under way any more.
-            let at = self.hosts[number];
-            let talks = self.net.flying.iter().any(|flying| flying.from == at);
-            steps.extend((!talks).then_some(Step::Gone(number)));
-            return;
-        }
-        if view.mode == Mode::Ring && view.op == PendingRead::Idle {
-            steps.push(Step::Stabilise(number));
-        }
-        if view.mode == Mode::Joining && view.op == PendingRead::Idle {
-            steps.push(Step::Retry(number));
-        }
-        if self.also.owners && matches!(view.grant, Some((_, _, false))) {
-            steps.push(Step::Copied(number));
-        }
-        if view.mode == Mode::Ring {
-            self.inserts_of(number, &view, steps);
-        }
-        let dead = self.unknown_dead(&view);
-        steps.extend(dead.iter().map(|node| Step::Confirm(number, *node, self.name(node))));
-        if self.budget.false_drops > 0 {
-            let live = view.list.iter().filter(|node| self.is_alive(node));
-            steps.extend(live.map(|node| Step::Confirm(number, *node, self.name(node))));
-        }
-        let (crash, leave) = (self.budget.crashes > 0, self.budget.leaves > 0);
-        if view.mode == Mode::Ring && (crash || leave) && self.may_lose(number) {
-            steps.extend(crash.then_some(Step::Crash(number)));
-            steps.extend(leave.then_some(Step::Leave(number)));
-        }
-    }
-
-    fn inserts_of(&self, number: usize, view: &View, steps: &mut Vec<Step>) {
-        if !self.also.inserts {
-            return;
-        }
-        let last = view.list.last().map(|last| last.id);
-        for (other, at) in self.hosts.iter().enumerate().filter(|(other, _)| *other != number) {
-            let Some(node) = self.view(other).filter(|other| other.mode == Mode::Ring) else { continue };
-            let inside = last.is_some_and(|last| btw(view.me.id, id_of(*at), last));
-            if !view.list.contains(&node.me)
-                && !view.dead.contains(&node.me)
-                && (inside || self.also.insert_beyond)
-            {
-                steps.push(Step::Insert(number, other));
-            }
-        }
-    }
-
-    fn insert(&mut self, number: usize, other: usize) {
-        let Some(node) = self.view(other).map(|view| view.me) else { return };
-        let beyond = self.also.insert_beyond;
-        self.net.call(self.hosts[number], |machine, cx| {
-            machine.poke(cx, |core, cx| {
-                let inserted = core.insert(cx, 0, &node);
-                if !inserted && beyond {
-                    let vnode = &mut core.vnodes[0];
-                    let (me, most) = (vnode.id(), usize::from(vnode.most));
-                    vnode.list.merge(me, [node], most);
-                }
-            });
-        });
-    }
-
-    /// The 2001 protocol: whoever the head names is taken at its word.
-    fn believe(&mut self) {
-        for number in 0..self.hosts.len() {
-            let Some(PendingRead::AwaitCand(_, cand)) = self.view(number).map(|view| view.op) else {
-                continue;
-            };
-            self.net.call(self.hosts[number], |machine, cx| {
-                machine.poke(cx, |core, cx| {
-                    core.adopt(cx, 0, (&cand, &[]));
-                    core.send_notify(cx, 0, &cand);
-                    core.finish(cx, 0);
-                });
-            });
-        }
-    }
-
-    /// How a host that is down may come up.
-    fn entries(&self, number: usize, steps: &mut Vec<Step>) {
-        let is_member = |m: &usize| self.view(*m).is_some_and(|view| !matches!(view.mode, Mode::Joining));
-        let members = (0..self.hosts.len()).filter(is_member);
-        // In a large ring it is sent on to its place: asking the first member is asking all.
-        for contact in members.take(if self.also.joins_anywhere { self.hosts.len() } else { 1 }) {
-            match self.lives[number] {
-                0 => steps.push(Step::Join(number, contact)),
-                _ if self.budget.returns > 0 => steps.push(Step::Return(number, contact)),
-                _ => {}
-            }
-        }
-    }
-
     /// Messages that decide nothing arrive at once; advice to hurry is lost; what is due now is done now.
     fn drain(&mut self) {
         for _ in 0..1_000 {
@@ -380,74 +289,6 @@ impl RingWorld {
                 }
             });
         });
-    }
-
-    /// Everyone does all there is to do, in turn, without churn: how many rounds until the ring is ideal.
-    fn fair_rounds(&self, backwards: bool) -> Result<u32, String> {
-        let mut world = self.clone();
-        world.budget = Budget::default();
-        for round in 0..24 {
-            world.exhaust();
-            if world.is_quiet() {
-                return Ok(round);
-            }
-            for turn in 0..world.hosts.len() {
-                let number = if backwards { world.hosts.len() - 1 - turn } else { turn };
-                let next = match world.view(number).map(|view| (view.mode, view.op)) {
-                    Some((Mode::Ring, _)) => Step::Stabilise(number),
-                    Some((Mode::Joining, PendingRead::Idle)) => Step::Retry(number),
-                    _ => continue,
-                };
-                world.apply(&next);
-                world.exhaust();
-            }
-        }
-        Err(format!("not ideal after 24 fair rounds: {}", tell(&world.snapshot())))
-    }
-
-    /// Section 2.5: any two completed members of a small ring know each other's name.
-    fn check_acquaintance(&self) -> Result<(), String> {
-        let views = (0..self.hosts.len()).filter_map(|number| self.view(number));
-        let small: Vec<View> = views.filter(|view| view.mode == Mode::Small).collect();
-        for one in &small {
-            let names = self.names(&one.me);
-            if let Some(other) = small.iter().find(|other| other.me != one.me && !names.contains(&other.me)) {
-                let (one, other) = (self.name(&one.me), self.name(&other.me));
-                return Err(format!("{one} does not know {other}: {small:#?}"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Members and joiners as the table of a small ring names them.
-    fn names(&self, of: &Node) -> Vec<Node> {
-        let machine = self.net.nodes.get(&of.endpoint).map(|node| &node.machine);
-        let rare = machine.and_then(|machine| machine.core().vnodes[0].rare.as_deref());
-        rare.and_then(|rare| rare.small.as_ref()).map_or(Vec::new(), |small| small.names().collect())
-    }
-
-    fn is_quiet(&self) -> bool {
-        let now = self.snapshot();
-        now.members().len() == self.net.nodes.len()
-            && ideal(&now).is_ok()
-            && (!self.also.owners
-                || (owners(&now).is_exact() && now.members().iter().all(|member| member.active)))
-    }
-
-    /// Delivers all that flies, and tells everyone of every death.
-    pub(super) fn exhaust(&mut self) {
-        for _ in 0..10_000 {
-            let mut steps = Vec::new();
-            (0..self.hosts.len()).for_each(|number| self.steps_of(number, &mut steps));
-            let confirm = steps
-                .into_iter()
-                .find(|step| matches!(step, Step::Confirm(..) | Step::Copied(_) | Step::Gone(_)));
-            let deliver = || (!self.net.flying.is_empty()).then(|| Step::Deliver(0, String::new()));
-            match confirm.or_else(deliver) {
-                Some(step) => self.apply(&step),
-                None => return,
-            }
-        }
     }
 }
 
@@ -582,92 +423,6 @@ pub(super) fn place_in_ring(
         let pred = Pred { node: before, claim: Claim::Active { low, epoch: 1 } };
         (vnode.bound, vnode.predecessors) = (Some(pred), vec![pred]);
     });
-}
-
-/// What becomes of a datagram.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Fate {
-    /// It arrives when the explorer says.
-    Chosen,
-    /// It decides nothing and arrives at once.
-    Arrives,
-    /// It is lost.
-    Lost,
-}
-
-fn fate(flying: &Flying) -> Fate {
-    match Datagram::decode(&flying.bytes).map(|datagram| datagram.message) {
-        Ok(
-            Message::GetState(_)
-            | Message::State(_)
-            | Message::Notify(_)
-            | Message::JoinRead(_)
-            | Message::JoinOk(_)
-            | Message::Leave(_)
-            | Message::Switch(_)
-            | Message::SwitchAck(_)
-            | Message::SmallAdd(_)
-            | Message::SmallAck(_)
-            | Message::SmallWelcome(_),
-        ) => Fate::Chosen,
-        Ok(Message::Nudge(_)) => Fate::Lost,
-        _ => Fate::Arrives,
-    }
-}
-
-/// What a datagram says, without transaction and token.
-fn canonical(flying: &Flying) -> (Endpoint, Endpoint, u8, Vec<u8>) {
-    let bytes = &flying.bytes;
-    let header = throng_wire::chord::HEADER_LEN.min(bytes.len());
-    (flying.from, flying.to, bytes.get(3).copied().unwrap_or(0), bytes[header..].to_vec())
-}
-
-/// What a node believes, to be hashed; fingers and the ages of the dead are left out.
-fn facts(view: &View) -> impl std::hash::Hash + use<> {
-    let View { me, mode, mode_epoch, list, prdc, prdc_dead, claim, bound, op, grant, .. } = view;
-    let op = match op {
-        PendingRead::Idle => (0, None, None),
-        PendingRead::AwaitHead(node) => (1, Some(*node), None),
-        PendingRead::AwaitCand(head, node) => (2, Some(*node), Some(*head)),
-        PendingRead::AwaitJoin(node) => (3, Some(*node), None),
-    };
-    let low = match claim {
-        Claim::Active { low, epoch } => Some((*low, *epoch)),
-        Claim::Inactive => None,
-    };
-    let mode = match mode {
-        Mode::Solo => 1u8,
-        Mode::Small => 2,
-        Mode::Ring => 3,
-        _ => 0,
-    };
-    let lists = (list.clone(), view.notifiers.clone(), view.dead.clone(), view.table.clone());
-    (*me, mode, *mode_epoch, lists, (*prdc, *prdc_dead), low, *bound, op, *grant)
-}
-
-/// The rows of a small ring's table, and who has acknowledged whose join.
-fn table(machine: &Chord) -> Vec<String> {
-    let rare = machine.core().vnodes[0].rare.as_deref();
-    let Some(small) = rare.and_then(|rare| rare.small.as_ref()) else { return Vec::new() };
-    let rows = small.rows.iter().map(|row| format!("{:?} {:?}", row.node, row.status));
-    let adding = small.adding.iter().map(|adding| {
-        let mut acked = adding.acked.clone();
-        acked.sort();
-        format!("{:?} {acked:?}", adding.joiner)
-    });
-    rows.chain(adding).collect()
-}
-
-/// Whom a node waits for, and what for.
-fn pending(machine: &Chord) -> Vec<(Node, String)> {
-    let purpose = |purpose: &Purpose| match purpose {
-        Purpose::Ring(call) => format!("{call:?}"),
-        other => format!("{other:?}"),
-    };
-    let mut asked: Vec<_> =
-        machine.core().rpc.iter().map(|pending| (pending.to, purpose(&pending.purpose))).collect();
-    asked.sort();
-    asked
 }
 
 /// Five or six hosts whose ids interleave: consecutive ports, sorted by id.
