@@ -1,24 +1,18 @@
 //! Fetching: asking the server, calling or being called, counting the bytes (4.4, 7.1, 7.3).
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use throng_machine::{Endpoint, Extent, StreamId};
-use throng_wire::napster::peer::{Opening, Parsed, Refusal};
+use throng_machine::{Endpoint, StreamId};
 use throng_wire::napster::{ClientMessage, Contact, FIREWALL_ERROR, Nick, NickFile, QueueLimit};
 
 use super::command::{Download, DownloadId, Part, Resume};
 use super::event::{DownloadError, Event};
 use super::machine::{Client, Cx, Timer};
-use super::peer::{Errand, Next, Peer, Phase};
+use super::peer::Errand;
 use super::violation::Violation;
 use crate::dial::callable;
 
 /// Bytes of what is had that the uploader must send again, at most.
 const MAX_TAIL: usize = 1_024;
-
-/// Wait before a file is asked for again from its beginning; 1 s.
-const RESTART: Duration = Duration::from_secs(1);
 
 /// How far a download has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,20 +32,20 @@ pub(super) enum Stage {
 /// A download under way.
 #[derive(Debug)]
 pub(super) struct Fetch {
-    what: Download,
+    pub(super) what: Download,
     pub(super) stage: Stage,
     /// The next byte to place.
-    at: u64,
+    pub(super) at: u64,
     /// The whole size, once the uploader said so.
-    size: Option<u64>,
+    pub(super) size: Option<u64>,
     /// What the uploader must send before it: the end of what is had.
-    tail: Bytes,
+    pub(super) tail: Bytes,
     /// Whether the server was told that it began (218).
-    begun: bool,
+    pub(super) begun: bool,
     /// How often the queue was full.
-    retries: u32,
+    pub(super) retries: u32,
     /// Whether the request was repeated because the server contradicted itself.
-    repeated: bool,
+    pub(super) repeated: bool,
 }
 
 /// Bytes of a file, or their number where the driver keeps them to itself.
@@ -62,7 +56,7 @@ pub(super) enum Data<'a> {
 }
 
 impl Data<'_> {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Data::Bytes(bytes) => bytes.len(),
             Data::Blank(count) => *count as usize,
@@ -70,7 +64,7 @@ impl Data<'_> {
     }
 
     /// Whether they begin with what is had already, as far as both go.
-    fn agrees_with(&self, had: &[u8]) -> bool {
+    pub(super) fn agrees_with(&self, had: &[u8]) -> bool {
         match self {
             Data::Bytes(bytes) => bytes.iter().zip(had).all(|(byte, had)| byte == had),
             Data::Blank(_) => true,
@@ -83,22 +77,22 @@ impl Fetch {
         self.what.server == at && self.is_from(nick, name)
     }
 
-    fn is_from(&self, nick: &[u8], name: &[u8]) -> bool {
+    pub(super) fn is_from(&self, nick: &[u8], name: &[u8]) -> bool {
         self.what.nick.eq_ignore_ascii_case(nick) && self.what.name.eq_ignore_ascii_case(name)
     }
 
     /// Waits for the server or for a push.
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         matches!(self.stage, Stage::Asked | Stage::PushAsked | Stage::Queued)
     }
 
     /// The first byte asked for: where the tail begins.
-    fn offset(&self) -> u64 {
+    pub(super) fn offset(&self) -> u64 {
         self.at - self.tail.len() as u64
     }
 
     /// The byte behind the last that is wanted of a file of that size.
-    fn end(&self, size: u64) -> u64 {
+    pub(super) fn end(&self, size: u64) -> u64 {
         self.what.part.map_or(size, |part| part.to.min(size)).max(self.at)
     }
 
@@ -146,7 +140,7 @@ impl Client {
     }
 
     /// Sends 203, and asks first what program the user runs if that matters.
-    fn request(&mut self, id: DownloadId, cx: &mut Cx<'_>) {
+    pub(super) fn request(&mut self, id: DownloadId, cx: &mut Cx<'_>) {
         let Some(fetch) = self.downloads.get_mut(&id) else { return };
         fetch.stage = Stage::Asked;
         let (at, nick, name) = (fetch.what.server, fetch.what.nick.clone(), fetch.what.name.clone());
@@ -230,7 +224,7 @@ impl Client {
         }
     }
 
-    fn connected(&mut self, id: DownloadId, stream: StreamId) {
+    pub(super) fn connected(&mut self, id: DownloadId, stream: StreamId) {
         self.timers.clear(Timer::Download(id));
         if let Some(fetch) = self.downloads.get_mut(&id) {
             fetch.stage = Stage::Connected(stream);
@@ -309,190 +303,8 @@ impl Client {
     }
 
     /// Our nick on the directory of a download.
-    fn nick_at(&self, at: Endpoint) -> Vec<u8> {
+    pub(super) fn nick_at(&self, at: Endpoint) -> Vec<u8> {
         self.servers.get(&at).map_or_else(|| self.config.nick.clone(), |server| server.nick.clone())
-    }
-
-    pub(super) fn ask_for_file(
-        &mut self,
-        stream: StreamId,
-        peer: &mut Peer,
-        id: DownloadId,
-        cx: &mut Cx<'_>,
-    ) -> Next {
-        let Some(fetch) = self.downloads.get(&id) else { return Next::Close };
-        let (nick, name, offset) = (self.nick_at(fetch.what.server), fetch.what.name.clone(), fetch.offset());
-        // In one write: TekNap wants nick, name and offset in one read (P1).
-        peer.write(stream, cx, |out| _ = Opening::Get { nick: &nick, name: &name, offset }.encode(out));
-        self.enter(stream, peer, Phase::AwaitSize(id), cx);
-        Next::Keep
-    }
-
-    pub(super) fn ask_for_magnet(
-        &mut self,
-        stream: StreamId,
-        peer: &mut Peer,
-        id: DownloadId,
-        cx: &mut Cx<'_>,
-    ) -> Next {
-        let Some(fetch) = self.downloads.get(&id) else { return Next::Close };
-        let (nick, name) = (self.nick_at(fetch.what.server), fetch.what.name.clone());
-        peer.write(stream, cx, |out| _ = Opening::Magnet { nick: &nick, name: &name }.encode(out));
-        self.enter(stream, peer, Phase::AwaitMagnet(id), cx);
-        Next::Keep
-    }
-
-    pub(super) fn on_magnet_link(
-        &mut self,
-        from: Endpoint,
-        id: DownloadId,
-        link: &[u8],
-        cx: &mut Cx<'_>,
-    ) -> Next {
-        if self.end_download(id, cx).is_some() {
-            cx.emit(Event::Magnet(id, Bytes::copy_from_slice(link), from));
-        }
-        Next::Close
-    }
-
-    /// No link came: fetch the file itself, unverified.
-    pub(super) fn on_no_magnet(&mut self, peer: &Peer, id: DownloadId, cx: &mut Cx<'_>) -> Next {
-        self.blame(peer.address, Violation::Magnet, cx);
-        if let Some(fetch) = self.downloads.get_mut(&id) {
-            fetch.what.magnet = false;
-            let at = fetch.what.server;
-            fetch.stage = Stage::Offline;
-            if self.is_online(at) {
-                self.request(id, cx);
-            } else {
-                self.timers.set(Timer::Download(id), cx.now() + self.config.retry_max);
-            }
-        }
-        Next::Close
-    }
-
-    /// The size to compare digits with.
-    pub(super) fn promised_size(&self, id: DownloadId) -> Option<u64> {
-        self.downloads.get(&id).and_then(|fetch| fetch.what.size)
-    }
-
-    /// The uploader said how big the file is: data follow.
-    pub(super) fn on_size(
-        &mut self,
-        stream: StreamId,
-        peer: &mut Peer,
-        id: DownloadId,
-        size: u64,
-        cx: &mut Cx<'_>,
-    ) -> Next {
-        let Some(fetch) = self.downloads.get_mut(&id) else { return Next::Close };
-        // Servers keep 32 bits of a size (N8): beyond 4 GiB only those can be compared.
-        let changed =
-            fetch.what.size.is_some_and(|promised| promised != size && promised != size & 0xffff_ffff);
-        if changed || fetch.at > size {
-            self.fail_download(id, DownloadError::SizeChanged(size), cx);
-            return Next::Close;
-        }
-        fetch.size = Some(size);
-        let (at, server, begun) = (fetch.at, fetch.what.server, std::mem::replace(&mut fetch.begun, true));
-        if !begun {
-            self.tell(server, &ClientMessage::DownloadBegun, cx);
-        }
-        cx.emit(Event::Began(id, at, size));
-        self.enter(stream, peer, Phase::Receiving(id), cx);
-        // Nothing more to come: an empty file, or all of it is had.
-        self.on_file_data(id, peer, Data::Bytes(&[]), 0, cx)
-    }
-
-    /// Whether a text is a `SEND` whose size is the one we know: no digit can follow.
-    pub(super) fn is_promised(&self, text: &[u8]) -> bool {
-        let Ok(Parsed::Open(Opening::Send { nick, name, size }, _)) = Opening::parse(text) else {
-            return false;
-        };
-        let mut asked = self.downloads.values().filter(|fetch| fetch.is_open() && fetch.is_from(nick, name));
-        asked.any(|fetch| fetch.what.size == Some(size))
-    }
-
-    /// The directory was left for good.
-    pub(super) fn fail_downloads_at(&mut self, at: Endpoint, cx: &mut Cx<'_>) {
-        let fits = |fetch: &Fetch| fetch.what.server == at && fetch.stage == Stage::Offline;
-        let all = self.downloads.iter().filter(|(_, fetch)| fits(fetch)).map(|(id, _)| *id);
-        for id in all.collect::<Vec<_>>() {
-            self.fail_download(id, DownloadError::NotJoined, cx);
-        }
-    }
-
-    /// Somebody brings a file: only one that was asked for.
-    pub(super) fn on_send(
-        &mut self,
-        stream: StreamId,
-        peer: &mut Peer,
-        (nick, name): (&[u8], &[u8]),
-        size: u64,
-        cx: &mut Cx<'_>,
-    ) -> Next {
-        let asked = self.downloads.iter().find(|(_, fetch)| fetch.is_open() && fetch.is_from(nick, name));
-        let Some((id, server, magnet)) = asked.map(|(id, fetch)| (*id, fetch.what.server, fetch.what.magnet))
-        else {
-            self.blame(peer.address, Violation::NotAgreed, cx);
-            return peer.refuse(stream, Refusal::FileNotRequested, cx);
-        };
-        self.connected(id, stream);
-        if magnet && self.servers.get(&server).is_some_and(|server| server.is_ours(nick)) {
-            return self.ask_for_magnet(stream, peer, id, cx);
-        }
-        let offset = self.downloads.get(&id).map_or(0, |fetch| fetch.offset());
-        peer.write(stream, cx, |out| out.extend_from_slice(offset.to_string().as_bytes()));
-        self.on_size(stream, peer, id, size, cx)
-    }
-
-    /// Bytes of the file, which begin at `at` of the input being handled.
-    pub(super) fn on_file_data(
-        &mut self,
-        id: DownloadId,
-        peer: &mut Peer,
-        data: Data<'_>,
-        at: u32,
-        cx: &mut Cx<'_>,
-    ) -> Next {
-        let Some(fetch) = self.downloads.get_mut(&id) else { return Next::Close };
-        let Some(size) = fetch.size else { return Next::Close };
-        peer.moved = peer.moved.saturating_add(data.len() as u64);
-        if !data.agrees_with(&fetch.tail) {
-            return self.restart(id, cx);
-        }
-        let had = data.len().min(fetch.tail.len());
-        _ = fetch.tail.split_to(had);
-        let more = data.len() - had;
-        let end = fetch.end(size);
-        let wanted = usize::try_from(end - fetch.at).unwrap_or(usize::MAX).min(more);
-        if wanted > 0 {
-            let len = wanted as u32;
-            cx.place(Extent { content: fetch.what.content, offset: fetch.at, len }, at + had as u32);
-            fetch.at += wanted as u64;
-        }
-        let done = fetch.at == end && fetch.tail.is_empty();
-        // Behind the end of a part more must come; behind that of the file nothing.
-        if more > wanted && end == size {
-            self.blame(peer.address, Violation::TooMuch, cx);
-        }
-        if done {
-            self.end_download(id, cx);
-            cx.emit(Event::Downloaded(id));
-            return Next::Close;
-        }
-        Next::Keep
-    }
-
-    /// The uploader ignores offsets, or the file is another (P2): from the beginning.
-    fn restart(&mut self, id: DownloadId, cx: &mut Cx<'_>) -> Next {
-        let Some(fetch) = self.downloads.get_mut(&id) else { return Next::Close };
-        (fetch.at, fetch.size, fetch.tail) = (0, None, Bytes::new());
-        // The uploader must see first that this connection is over.
-        fetch.stage = Stage::Queued;
-        cx.emit(Event::Restarted(id));
-        self.timers.set(Timer::Download(id), cx.now() + RESTART);
-        Next::Close
     }
 
     /// The data port did not answer: the server may tell its owner (626).
@@ -511,7 +323,7 @@ impl Client {
         }
     }
 
-    fn end_download(&mut self, id: DownloadId, cx: &mut Cx<'_>) -> Option<Box<Fetch>> {
+    pub(super) fn end_download(&mut self, id: DownloadId, cx: &mut Cx<'_>) -> Option<Box<Fetch>> {
         self.timers.clear(Timer::Download(id));
         let fetch = self.downloads.remove(&id)?;
         if fetch.begun {

@@ -17,6 +17,7 @@ mod machine;
 mod messages;
 mod peer;
 mod people;
+mod receive;
 mod search;
 mod server;
 mod session;

@@ -5,6 +5,7 @@ mod hostile;
 mod lists;
 mod pair;
 mod people;
+mod pushes;
 mod replay;
 mod searches;
 mod sessions;
