@@ -80,6 +80,22 @@ pub enum Latency {
         /// Added along a whole side of the square.
         side: Duration,
     },
+    /// Hosts lie at random points of a cube.
+    Space {
+        /// Along a whole side of the cube.
+        side: Duration,
+    },
+    /// Hosts hang at 1,024 stub networks of five routers, those at 16 transit routers, each linked with four others: 1 ms
+    /// a link within a stub, 20 between stub and transit, 50 between transit routers.
+    TransitStub,
+    /// Points of a square, and what each host's own line adds, on average `line`, exponentially: how round trips between
+    /// hosts of the Internet are best described (Dabek and others, Vivaldi, 2004: a plane and a height).
+    Lines {
+        /// Along a whole side of the square.
+        side: Duration,
+        /// A host's own line, on average.
+        line: Duration,
+    },
 }
 
 impl Latency {
@@ -95,14 +111,49 @@ impl Latency {
                 let ((ax, ay), (bx, by)) = (point(seed, a), point(seed, b));
                 micros(near) + ((ax - bx).hypot(ay - by) * micros(side) as f64) as u64
             }
+            Latency::Space { side } => {
+                let ([ax, ay, az], [bx, by, bz]) = (place(seed, a), place(seed, b));
+                ((ax - bx).hypot(ay - by).hypot(az - bz) * micros(side) as f64) as u64
+            }
+            Latency::TransitStub => 1_000 * transit_stub(stub(seed, a), stub(seed, b)),
+            Latency::Lines { side, line } => {
+                let ([ax, ay, az], [bx, by, bz]) = (place(seed, a), place(seed, b));
+                let lines = [az, bz].map(|at| -(1.0 - at).max(1e-9).ln() * micros(line) as f64);
+                ((ax - bx).hypot(ay - by) * micros(side) as f64 + lines[0] + lines[1]) as u64
+            }
         }
+    }
+
+    /// The one-way latency between two hosts of a simulation with that seed, without what their profiles add.
+    pub fn between(self, seed: u64, a: u32, b: u32) -> Duration {
+        Duration::from_micros(self.micros(seed, a, b))
     }
 }
 
 fn point(seed: u64, host: u32) -> (f64, f64) {
+    let [x, y, _] = place(seed, host);
+    (x, y)
+}
+
+/// Three numbers from 0 to 1 for a host.
+fn place(seed: u64, host: u32) -> [f64; 3] {
     let mut rng = SplitMix64::new(SplitMix64::mix(seed, u64::from(host) | 1 << 40));
-    let mut coordinate = || rng.next_u64() as f64 / u64::MAX as f64;
-    (coordinate(), coordinate())
+    [(); 3].map(|()| rng.next_u64() as f64 / u64::MAX as f64)
+}
+
+/// Where a host hangs: transit router, stub network there, router in it.
+fn stub(seed: u64, host: u32) -> (u32, u32, u32) {
+    let drawn = SplitMix64::mix(seed, u64::from(host) | 1 << 41);
+    ((drawn & 15) as u32, (drawn >> 4 & 63) as u32, ((drawn >> 10) % 5) as u32)
+}
+
+/// Milliseconds between two such places. The routers of a stub form a chain whose first leads out; the transit routers are the
+/// corners of a cube of four dimensions.
+fn transit_stub((at, net, router): (u32, u32, u32), (to, other, last): (u32, u32, u32)) -> u64 {
+    if (at, net) == (to, other) {
+        return u64::from(router.abs_diff(last));
+    }
+    u64::from(router + last) + 2 * 20 + 50 * u64::from((at ^ to).count_ones())
 }
 
 /// A number for a pair of hosts.
@@ -200,13 +251,38 @@ mod tests {
         let models = [
             Latency::Uniform { min: ms(5), max: ms(90) },
             Latency::Plane { near: ms(5), side: ms(60) },
+            Latency::Space { side: ms(50) },
+            Latency::TransitStub,
+            Latency::Lines { side: ms(40), line: ms(7) },
             Latency::Constant(ms(7)),
         ];
         for model in models {
             let all: Vec<u64> = (0..500).map(|host| model.micros(9, host, host + 77)).collect();
-            assert!(all.iter().all(|latency| (5_000..=90_000).contains(latency)));
+            let bounds = match model {
+                Latency::Space { .. } => 0..=86_603,
+                Latency::TransitStub => 0..=248_000,
+                Latency::Lines { .. } => 0..=350_000,
+                _ => 5_000..=90_000,
+            };
+            assert!(all.iter().all(|latency| bounds.contains(latency)), "{model:?}");
             assert!((0..500).all(|host| model.micros(9, host + 77, host) == all[host as usize]));
             assert!(matches!(model, Latency::Constant(_)) || all.windows(2).any(|two| two[0] != two[1]));
         }
+    }
+
+    #[test]
+    fn medians_are_those_of_the_networks_they_stand_for() {
+        let median = |model: Latency| {
+            let mut all: Vec<u64> = (0..4_001).map(|host| model.micros(9, host, host + 7_777)).collect();
+            all.sort_unstable();
+            all[2_000] / 1_000
+        };
+        let ms = Duration::from_millis;
+        // Two stubs' lines, two of the cube's edges.
+        assert!((140..=148).contains(&median(Latency::TransitStub)), "{}", median(Latency::TransitStub));
+        // The mean distance of two points of a cube is 0.66 of its side.
+        assert!((62..=70).contains(&median(Latency::Space { side: ms(100) })));
+        // Half of the 80 ms that hosts of the Internet measure.
+        assert!((37..=43).contains(&median(Latency::Lines { side: ms(50), line: ms(7) })));
     }
 }

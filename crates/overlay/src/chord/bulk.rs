@@ -11,6 +11,7 @@ use super::node::{Entry, Node, Stamp};
 use super::proof::Proofs;
 use super::vnode::{Pred, Vnode};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use throng_machine::{Endpoint, Instant};
@@ -24,7 +25,35 @@ pub struct StableRing {
     dead: Vec<bool>,
     most: u8,
     copies: usize,
-    rtt: Option<Duration>,
+    rtt: Option<RoundTrips>,
+}
+
+/// What members of a computed ring have measured.
+#[derive(Clone)]
+pub enum RoundTrips {
+    /// The same to everyone.
+    Same(Duration),
+    /// By where two hosts are. Each finger is then the nearest of the first nodes of its interval ([`Config::fingers`],
+    /// `candidates`), as refreshing fingers for hours leaves it.
+    Between(Arc<dyn Fn(Endpoint, Endpoint) -> Duration>),
+}
+
+impl RoundTrips {
+    fn between(&self, a: Endpoint, b: Endpoint) -> Duration {
+        match self {
+            RoundTrips::Same(rtt) => *rtt,
+            RoundTrips::Between(rtt) => rtt(a, b),
+        }
+    }
+}
+
+impl fmt::Debug for RoundTrips {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RoundTrips::Same(rtt) => write!(f, "Same({rtt:?})"),
+            RoundTrips::Between(_) => write!(f, "Between"),
+        }
+    }
 }
 
 impl StableRing {
@@ -47,9 +76,9 @@ impl StableRing {
         self.dead = self.nodes.iter().map(|node| hosts.contains(&node.endpoint)).collect();
     }
 
-    /// Everyone has measured this round trip to all it knows, often enough to be sure of it, and holds their tokens.
+    /// Everyone has measured these round trips to all it knows, often enough to be sure of them, and holds their tokens.
     #[must_use]
-    pub fn measured(mut self, rtt: Duration) -> StableRing {
+    pub fn measured(mut self, rtt: RoundTrips) -> StableRing {
         self.rtt = Some(rtt);
         self
     }
@@ -95,24 +124,37 @@ impl StableRing {
         Pred { node: self.nodes[place], claim: self.claim(place) }
     }
 
-    /// The first node of each interval of a finger table, by distance.
-    fn fingers(&self, frame: &Frame) -> Vec<Node> {
-        let mut fingers: Vec<Node> = Vec::new();
-        for (key, end) in frame.intervals() {
-            let node = self.nodes[self.place(key)];
+    /// The finger of each interval of a table, by distance.
+    fn fingers(&self, me: &Node, frame: &Frame) -> Vec<Node> {
+        frame.intervals().filter_map(|interval| self.finger(me, frame, interval)).collect()
+    }
+
+    /// The first node of an interval, or of the first candidates the nearest.
+    fn finger(&self, me: &Node, frame: &Frame, (key, end): (RingId, Option<RingId>)) -> Option<Node> {
+        let (place, start, len) = (self.place(key), dist(frame.me, key), self.nodes.len());
+        let within = |node: &Node| {
             let distance = dist(frame.me, node.id);
-            if distance >= dist(frame.me, key) && end.is_none_or(|end| distance < end) {
-                fingers.push(node);
+            distance >= start && end.is_none_or(|end| distance < end)
+        };
+        let after = (0..len).map(|by| self.nodes[(place + by) % len]).take_while(within);
+        match &self.rtt {
+            Some(RoundTrips::Between(rtt)) => {
+                let candidates = after.take(usize::from(frame.config.candidates.max(1)));
+                candidates.min_by_key(|node| rtt(me.endpoint, node.endpoint))
+            }
+            _ => {
+                let mut after = after;
+                after.next()
             }
         }
-        fingers
     }
 
     /// What is known of a node that answers.
-    fn warm(&self, entry: &mut Entry, now: Instant) {
+    fn warm(&self, me: &Node, entry: &mut Entry, now: Instant) {
+        let rtt = self.rtt.as_ref().map(|rtt| rtt.between(me.endpoint, entry.node.endpoint));
         // After that many measurements the deviation has settled.
-        for _ in 0..if self.rtt.is_some() { 16 } else { 1 } {
-            entry.on_heard(self.rtt, now);
+        for _ in 0..if rtt.is_some() { 16 } else { 1 } {
+            entry.on_heard(rtt, now);
         }
     }
 
@@ -125,18 +167,18 @@ impl StableRing {
         vnode.list.replace(node.id, self.after(place, usize::from(self.most)), usize::from(self.most));
         let mut preds: Vec<Pred> = self.before(place, self.copies).map(|at| self.pred(at)).collect();
         preds.shrink_to_fit();
-        vnode.list.update_all(|entry| self.warm(entry, now));
+        vnode.list.update_all(|entry| self.warm(&node, entry, now));
         vnode.predecessor = preds.first().map(|pred| {
             let mut entry = Entry::hearsay(pred.node);
-            self.warm(&mut entry, now);
+            self.warm(&node, &mut entry, now);
             entry
         });
         vnode.bound = preds.first().copied();
         vnode.predecessors = preds;
         let frame = Frame::of(node.id, &vnode.list, config);
-        let fingers = self.fingers(&frame).into_iter().map(|node| {
+        let fingers = self.fingers(&node, &frame).into_iter().map(|node| {
             let mut entry = Entry::hearsay(node);
-            self.warm(&mut entry, now);
+            self.warm(&node, &mut entry, now);
             entry
         });
         vnode.fingers.fill(frame, fingers);

@@ -63,7 +63,7 @@ mod view;
 mod violation;
 mod vnode;
 
-pub use bulk::StableRing;
+pub use bulk::{RoundTrips, StableRing};
 pub use command::{Command, PersistId, Put, Start, Want};
 pub use config::{Config, Host, Limits, OneHop, Timers};
 pub use event::{Change, Event, Failure, Value};

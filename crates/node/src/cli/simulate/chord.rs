@@ -19,8 +19,8 @@ costs a host. `values_lost` are values whose put was acknowledged and which cann
 
 With --table the rows of the specification's section 6.3 are measured, each beside the published figure: t1 hops for \
 2^3 up to --nodes nodes, t3 and t4 how keys and copies spread, t5 to t7 simultaneous failure, t8 to t10 and t16 churn, \
-t11 and t14 what lookups and maintenance take, t17 two rings that become one, t18 and t19 words, t20 a ring as large as \
-this machine bears. t5, t14, t18, t19 and t20 are measured with --nodes nodes; where the specification asks for more \
+t11 to t14 what lookups and maintenance take, t15 nodes that come back, t17 two rings that become one, t18 and t19 words, \
+t20 a ring as large as this machine bears. t5, t12 to t14 and t18 to t20 are measured with --nodes nodes; where the specification asks for more \
 than a minute or two of this machine can give, the table says so.
 
 Examples: throng simulate chord --nodes 1000 --lookups 10000
@@ -101,8 +101,14 @@ pub(crate) enum RingTable {
     T10,
     /// Milliseconds a lookup among 180 nodes (T11)
     T11,
+    /// How much longer a lookup takes than the way itself (T12)
+    T12,
+    /// Milliseconds a put and a get on a network like the Internet, a tenth of the nodes dead (T13)
+    T13,
     /// What maintenance costs a node (T14)
     T14,
+    /// Nodes that mostly come back: what is lost, and what keeping copies costs (T15)
+    T15,
     /// Sessions of 1.4 minutes and more (T16)
     T16,
     /// Two rings become one (T17)

@@ -111,6 +111,11 @@ impl RingHost {
         self.disk.iter().filter_map(|(id, ..)| id.first_chunk().map(|key| RingId(*key)))
     }
 
+    /// Bytes of each record on its disk.
+    pub fn record_bytes(&self) -> impl Iterator<Item = usize> {
+        self.disk.iter().map(|(_, record, _)| record.len())
+    }
+
     /// Through whom it enters when it starts again.
     pub fn enter_through(&mut self, entry: Entry) {
         self.entry = entry;

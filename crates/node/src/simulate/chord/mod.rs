@@ -2,12 +2,14 @@
 
 pub mod balance;
 pub mod churn;
+pub mod distance;
 pub mod failure;
 pub mod hops;
 pub mod host;
 pub mod loss;
 pub mod merge;
 pub mod million;
+pub mod returns;
 pub mod run;
 pub mod sessions;
 pub mod summary;

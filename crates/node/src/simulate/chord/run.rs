@@ -257,15 +257,15 @@ impl RingPlan {
 }
 
 /// Of the values stored, those that no host which is up has on its disk.
-fn doomed(world: &World, stored: &[u32]) -> usize {
+pub(super) fn doomed(world: &World, stored: &[u32]) -> usize {
     let kept: BTreeSet<RingId> =
         world.live().iter().flat_map(|host| world.sim.app(HostId(*host)).kept()).collect();
     stored.iter().filter(|number| !kept.contains(&entry_key(&name(**number)))).count()
 }
 
-/// Runs until all is answered, or 20 s have passed: no operation is given longer.
+/// Runs until all is answered, or 50 s have passed: no operation is given longer.
 fn wait(world: &mut World, done: impl Fn(&Book) -> bool) {
-    for _ in 0..200 {
+    for _ in 0..500 {
         if done(&world.book.borrow()) {
             return;
         }

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use throng_machine::{Endpoint, Entropy, Instant, SplitMix64};
-use throng_overlay::chord::{Chord, Command, Config, Host, LookupMode, Put, StableRing, Want};
+use throng_overlay::chord::{Chord, Command, Config, Host, LookupMode, Put, RoundTrips, StableRing, Want};
 use throng_overlay::discovery::{self, Item, Query, Ticket};
-use throng_sim::{Departure, HostId, Incident, Network, Profile, ProfileId, Sim};
+use throng_sim::{Departure, HostId, Incident, Latency, Network, Profile, ProfileId, Sim};
 use throng_wire::chord::RingId;
 
 /// How long values are kept in simulations: longer than any run.
@@ -24,8 +24,6 @@ pub struct Asked {
     pub key: RingId,
     /// Who asked.
     pub asker: Option<u32>,
-    /// Who owned the key, if somebody looked.
-    pub owner: Option<u32>,
 }
 
 /// A simulated ring.
@@ -38,6 +36,8 @@ pub struct World {
     pub config: Arc<Config>,
     /// Randomness of the experiment, apart from that of the hosts.
     pub rng: SplitMix64,
+    seed: u64,
+    latency: Latency,
     profile: ProfileId,
     /// How some of the hosts are slow.
     slow: Option<ProfileId>,
@@ -65,6 +65,7 @@ pub fn host_of(at: Endpoint) -> Option<u32> {
 impl World {
     /// No host yet.
     pub fn new(seed: u64, config: Config, network: Network) -> World {
+        let latency = network.latency;
         let mut sim = Sim::new(seed, network);
         let profile = sim.add_profile(Profile { port: PORT, ..Profile::default() });
         World {
@@ -72,6 +73,8 @@ impl World {
             book: Rc::default(),
             config: Arc::new(config),
             rng: SplitMix64::new(SplitMix64::mix(seed, 0x7269_6e67)),
+            seed,
+            latency,
             profile,
             slow: None,
             skew: 0,
@@ -100,6 +103,26 @@ impl World {
 
     /// Adds hosts that are members of a calm ring already; those of `dead` are down, and all still know them.
     pub fn bulk(&mut self, hosts: u32, rtt: Option<Duration>, dead: &BTreeSet<u32>) -> StableRing {
+        self.bulk_measured(hosts, rtt.map(RoundTrips::Same), dead)
+    }
+
+    /// The same with fingers chosen by how near hosts are.
+    pub fn bulk_near(&mut self, hosts: u32, dead: &BTreeSet<u32>) -> StableRing {
+        let distance = self.distance();
+        let between = move |a, b| match (host_of(a), host_of(b)) {
+            (Some(a), Some(b)) => 2 * distance(a, b),
+            _ => Duration::ZERO,
+        };
+        self.bulk_measured(hosts, Some(RoundTrips::Between(Arc::new(between))), dead)
+    }
+
+    /// The one-way latency between two hosts.
+    pub fn distance(&self) -> impl Fn(u32, u32) -> Duration + use<> {
+        let (seed, latency) = (self.seed, self.latency);
+        move |a, b| latency.between(seed, a, b)
+    }
+
+    fn bulk_measured(&mut self, hosts: u32, rtt: Option<RoundTrips>, dead: &BTreeSet<u32>) -> StableRing {
         let mut ring = StableRing::new(&self.config, (0..hosts).map(endpoint), 1);
         if let Some(rtt) = rtt {
             ring = ring.measured(rtt);
@@ -151,6 +174,19 @@ impl World {
         self.sim.incident(Incident::Stop(host..host + 1, Departure::Silent));
     }
 
+    /// A host that crashed comes back with its disk, through some that are up.
+    pub fn back(&mut self, host: u32) {
+        let known: Vec<Endpoint> = (0..3).filter_map(|_| self.any()).map(endpoint).collect();
+        self.sim.app_mut(HostId(host)).enter_through(Entry::Through(known));
+        self.sim.incident(Incident::Start(host..host + 1));
+        self.live.push(host);
+    }
+
+    /// Bytes of each record on a host's disk.
+    pub fn record_bytes(&self, host: u32) -> impl Iterator<Item = f64> {
+        self.sim.app(HostId(host)).record_bytes().map(|bytes| bytes as f64)
+    }
+
     /// Many hosts' power fails at the same moment.
     pub fn crash_all(&mut self, hosts: &BTreeSet<u32>) {
         self.live.retain(|live| !hosts.contains(live));
@@ -192,14 +228,14 @@ impl World {
         (asked.number, asked.key)
     }
 
-    /// The same, with who asked and who owned the key then.
+    /// The same, with who asked.
     pub fn ask(&mut self, mode: LookupMode) -> Asked {
         let (number, key) = (self.number(), self.key());
         let asker = self.any_member();
         if let Some(host) = asker {
             self.sim.command(HostId(host), Command::Measure { number, key, mode });
         }
-        Asked { number, key, asker, owner: None }
+        Asked { number, key, asker }
     }
 
     /// Any host that is a member: one that is still on its way in can ask nothing.

@@ -1,6 +1,6 @@
 //! One member of a calm ring of 64 among peers that lie, repeat, flood and reflect.
 
-use super::super::bulk::StableRing;
+use super::super::bulk::{RoundTrips, StableRing};
 use super::super::config::{Config, Host};
 use super::super::node::Node;
 use super::super::{Chord, Command, Event, LookupConfig, LookupMode, Violation};
@@ -52,7 +52,8 @@ fn kinds(outs: &[Out]) -> Vec<&'static str> {
 impl Bench {
     fn new(size: u32, config: Config) -> Bench {
         let config = Arc::new(config);
-        let ring = StableRing::new(&config, (0..size).map(endpoint), 1).measured(Duration::from_millis(40));
+        let ring = StableRing::new(&config, (0..size).map(endpoint), 1)
+            .measured(RoundTrips::Same(Duration::from_millis(40)));
         let machine = Chord::bulk(config, &Host::at(endpoint(0), 1), &ring, Instant::EPOCH);
         let me = machine.view(0).expect("it has a node").me;
         Bench { probe: Probe::new(machine), ring, me, tokens: Vec::new() }

@@ -1,6 +1,6 @@
 //! Lookups over whole rings on the simulator, tables computed from the true membership.
 
-use super::super::bulk::StableRing;
+use super::super::bulk::{RoundTrips, StableRing};
 use super::super::config::{Config, Host, OneHop, Timers};
 use super::super::{
     Chord, Command, Event, FingerConfig, LookupConfig, LookupCounts, LookupMode, Measured, Snapshots,
@@ -69,8 +69,8 @@ impl World {
     /// A ring in which these hosts have just died.
     fn after(hosts: u32, dead: &[u32], config: Config, network: Network) -> World {
         let config = Arc::new(config);
-        let mut ring =
-            StableRing::new(&config, (0..hosts).map(endpoint), 1).measured(Duration::from_millis(40));
+        let mut ring = StableRing::new(&config, (0..hosts).map(endpoint), 1)
+            .measured(RoundTrips::Same(Duration::from_millis(40)));
         ring.kill(&dead.iter().map(|host| endpoint(*host)).collect());
         let mut sim = Sim::new(7, network);
         let profile = sim.add_profile(Profile { port: PORT, ..Profile::default() });

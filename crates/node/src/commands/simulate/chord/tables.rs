@@ -9,7 +9,8 @@ use crate::units;
 use serde_json::{Value, json};
 use std::time::Duration;
 use throng_node::simulate::chord::{
-    balance, churn, failure, hops, loss, merge, million, sessions, traffic, words as postings,
+    balance, churn, distance, failure, hops, loss, merge, million, returns, sessions, traffic,
+    words as postings,
 };
 use throng_node::simulate::memory;
 use throng_node::simulate::page::Page;
@@ -18,6 +19,15 @@ use throng_node::simulate::table::Table;
 
 /// Hosts and keys of the paper's load experiment.
 const BALANCE: (u32, u32) = (10_000, 1_000_000);
+
+/// Sessions of T15: an hour on average, ten minutes away.
+const TRACE: returns::Trace = returns::Trace {
+    nodes: 500,
+    values: 5_000,
+    stay: Duration::from_secs(3_600),
+    away: Duration::from_secs(600),
+    long: Duration::from_secs(4 * 3_600),
+};
 
 /// A measured row: its table, plots, and whether the targets were met.
 type Measured = (Table, Vec<Plot>, bool);
@@ -71,6 +81,10 @@ impl Chosen {
             say("t11".into());
             measured.push(plain(traffic::latency(seed, self.lookups)));
         }
+        if self.has(RingTable::T12) {
+            let progress = |network: &str| say(format!("t12: {network}"));
+            measured.push(plain(distance::stretch(seed, self.nodes, self.lookups, progress)));
+        }
         measured
     }
 
@@ -116,9 +130,17 @@ impl Chosen {
     /// Rings that keep something.
     fn storing(&self, say: &mut impl FnMut(String)) -> Vec<Measured> {
         let (seed, nodes, mut measured) = (self.seed, self.nodes, Vec::new());
+        if self.has(RingTable::T13) {
+            say("t13".into());
+            measured.push(plain(distance::internet(seed, nodes, self.lookups.min(2_000))));
+        }
         if self.has(RingTable::T14) {
             say("t14".into());
             measured.push(plain(traffic::maintenance(seed, nodes, 10)));
+        }
+        if self.has(RingTable::T15) {
+            let progress = |minute| say(format!("t15: minute {minute}"));
+            measured.push(plain(returns::table(seed, TRACE, progress)));
         }
         if self.has(RingTable::T18) {
             say("t18".into());
