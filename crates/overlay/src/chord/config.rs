@@ -116,7 +116,9 @@ pub struct Timers {
     pub lookup_first: Duration,
     /// ... with the second; 3 s.
     pub lookup_second: Duration,
-    /// ... and with all; 8 s.
+    /// ... with paths walked hop by hop; 8 s.
+    pub lookup_walk: Duration,
+    /// ... and with all; 16 s: a death is certain after nine at the latest, and nobody owns the dead node's keys before.
     pub lookup_total: Duration,
     /// Records are compared with one neighbour about every so often; 300 s.
     pub repair: Duration,
@@ -154,7 +156,8 @@ impl Default for Timers {
             table_digest: s(30),
             lookup_first: ms(1_500),
             lookup_second: s(3),
-            lookup_total: s(8),
+            lookup_walk: s(8),
+            lookup_total: s(16),
             repair: s(300),
             delete_grace: s(600),
         }

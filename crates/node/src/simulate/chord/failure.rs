@@ -59,7 +59,7 @@ impl Failed {
             asked.push(self.world.look(LookupMode::Recursive));
             self.world.run(every);
         }
-        self.world.run(Duration::from_secs(10));
+        self.world.run(Duration::from_secs(20));
         Lookups::over(&self.world.book.borrow(), &asked, &self.ring)
     }
 }

@@ -50,7 +50,7 @@ pub fn measure(seed: u64, nodes: u32, lookups: u32, config: Config) -> Hops {
         asked.push(world.look(LookupMode::Recursive));
         world.run(Duration::from_millis(1));
     }
-    world.run(Duration::from_secs(10));
+    world.run(Duration::from_secs(20));
     let lookups = Lookups::over(&world.book.borrow(), &asked, &ring);
     Hops { nodes, lookups, events: world.sim.probe().totals.events }
 }

@@ -426,7 +426,7 @@ mod tests {
         assert_eq!(figures.killed, 20);
         assert!(figures.healed.is_some_and(|seconds| seconds < 120.0), "{:?}", figures.healed);
         assert_eq!(figures.lookups.wrong, 0);
-        // A range whose owners die together is taken over step by step; a lookup waits 8 s.
+        // A range whose owners die together is taken over step by step; a lookup waits 16 s.
         assert!(figures.lookups.unanswered <= 20, "{} of 200", figures.lookups.unanswered);
     }
 }

@@ -31,7 +31,7 @@ pub fn latency(seed: u64, lookups: u32) -> (Table, bool) {
             asked.push(world.look(mode));
             world.run(ms(10));
         }
-        world.run(Duration::from_secs(10));
+        world.run(Duration::from_secs(20));
         let sums = Lookups::over(&world.book.borrow(), &asked, &ring);
         let good = sums.unanswered + sums.wrong == 0
             && (mode == LookupMode::Iterative || quantile(&sums.millis, 0.5) <= 150.0);

@@ -55,7 +55,8 @@ impl Lookups {
         let Some(search) = self.searches.iter_mut().find(|search| search.number == number) else { return };
         count(&mut self.counts.walked);
         search.tries = search.tries.saturating_add(1);
-        search.until = search.began + core.config.timers.lookup_total;
+        let timers = &core.config.timers;
+        search.until = (cx.now() + timers.lookup_walk).min(search.began + timers.lookup_total);
         let quest = Quest {
             key: search.key,
             direct: false,

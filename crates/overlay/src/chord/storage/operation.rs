@@ -18,6 +18,8 @@ use throng_wire::chord::{Message, RingId};
 pub(crate) const ATTEMPTS: u8 = 4;
 /// Pause before the second attempt; twice as long before each further one.
 const PAUSE: Duration = Duration::from_millis(500);
+/// No attempt is begun so long after the first failed.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// One operation.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub(crate) struct Operation {
     pub key: RingId,
     /// Attempts begun.
     pub attempts: u8,
+    /// When the first failed.
+    pub failed: Option<Instant>,
     /// When to try again, or to do more than wait.
     pub due: Option<Instant>,
     /// The replica set, the owner first, once it is known.
@@ -54,7 +58,8 @@ impl Store {
             return None;
         }
         let number = self.number();
-        let operation = Operation { key, attempts: 0, due: None, set: Vec::new(), hops: 0, task };
+        let operation =
+            Operation { key, attempts: 0, failed: None, due: None, set: Vec::new(), hops: 0, task };
         self.operations.insert(number, operation);
         self.look(core, number);
         Some(number)
@@ -106,7 +111,8 @@ impl Store {
     /// An attempt failed: another later, or the operation is over.
     pub(crate) fn again(&mut self, core: &mut Core, number: u32, failure: Failure, cx: &mut Context<'_>) {
         let Some(operation) = self.operations.get_mut(&number) else { return };
-        if operation.attempts < ATTEMPTS {
+        let failed = *operation.failed.get_or_insert(cx.now());
+        if operation.attempts < ATTEMPTS && cx.now().since(failed) < LONGEST {
             let pause = PAUSE * (1 << operation.attempts.saturating_sub(1).min(6));
             operation.due = Some(cx.now() + pause);
             return;
