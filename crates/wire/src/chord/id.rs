@@ -128,6 +128,12 @@ impl RingId {
         if level.is_multiple_of(2) { byte >> 4 } else { byte & 15 }
     }
 
+    /// The distance that is this share of the ring, to 2^-53 of it; what is below 0 is 0, what is not below 1 all but 2^-128.
+    pub fn of_fraction(share: f64) -> Self {
+        // Casts saturate.
+        Self::from_halves((share * 2f64.powi(128)) as u128, 0)
+    }
+
     /// The number as a fraction of the ring, from 0 to below 1 (rounding may reach 1).
     pub fn fraction(self) -> f64 {
         let (high, low) = self.halves();

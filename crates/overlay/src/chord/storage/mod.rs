@@ -63,7 +63,7 @@ pub(crate) use writing::{Cause, Item, State, Writing};
 
 use std::collections::BTreeMap;
 use throng_machine::{Deadline, Endpoint, StreamId, StreamInput};
-use throng_wire::chord::{Message, Prefix, RecordId, RingId};
+use throng_wire::chord::{Message, Outcome, Prefix, PutResult, RecordId, RingId};
 
 /// What a request of the store is for; kept small, it is stored with each request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -197,6 +197,10 @@ impl Storage {
                     Message::PutAck(ack) => Some(ack.results.to_vec()),
                     _ => None,
                 };
+                let kept = |result: &PutResult| matches!(result.outcome, Outcome::Stored { .. });
+                if !results.as_ref().is_some_and(|results| results.iter().all(kept)) {
+                    store.doubt_copies(core, Some(&from.from), cx);
+                }
                 store.on_copied(core, number, results.as_deref(), cx);
             }
             Call::Synced(number, serial) => store.on_sync_reply(core, (number, serial), message, cx),
@@ -225,7 +229,10 @@ impl Storage {
         let store = self.store(core, cx);
         match call {
             Call::Operation(number) => store.on_operation_failure(core, (number, asked), cx),
-            Call::Copied(number) => store.on_copied(core, number, None, cx),
+            Call::Copied(number) => {
+                store.doubt_copies(core, Some(asked), cx);
+                store.on_copied(core, number, None, cx);
+            }
             Call::Synced(number, _) => store.on_sync_failure(core, number, cx),
             Call::Through(number) => store.on_through(core, number, None, cx),
             Call::Token(number) => store.on_token(core, number, false, cx),

@@ -40,6 +40,15 @@ pub(crate) fn kept(core: &Core, at: usize) -> Option<(RingId, RingId)> {
     Some((low.map_or(vnode.id(), |node| node.id), vnode.id()))
 }
 
+/// The same for a virtual node that is new in a ring and knows hardly any predecessors: as much of the ring as R ranges take on
+/// average. Without a bound it would copy all that its successors have; what it lacks of its part is given to it by the owners.
+pub(crate) fn kept_probably(core: &Core, at: usize) -> Option<(RingId, RingId)> {
+    let (low, high) = kept(core, at)?;
+    let share = f64::from(core.config.replicas.max(1)) / core.estimate(at).max(1.0);
+    let bounded = !knows_enough(core, at) && share < 0.5;
+    Some((if bounded { high.minus(RingId::of_fraction(share)) } else { low }, high))
+}
+
 /// The nearest predecessors on hosts (and networks) of their own, nearest first; as far as known.
 fn ranges_before(vnode: &Vnode) -> impl Iterator<Item = &Node> {
     let mut chosen = Choice::new(vnode.node.endpoint);

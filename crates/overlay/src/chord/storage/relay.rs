@@ -145,6 +145,9 @@ impl Store {
     }
 
     fn relayed(&mut self, core: &mut Core, copied: Copied, stored: bool, cx: &mut Context<'_>) {
+        if !stored {
+            self.doubt_copies(core, None, cx);
+        }
         let Some(write) = self.writes.get_mut(&copied.write) else { return };
         if stored {
             write.add_copy(copied.place);

@@ -390,6 +390,8 @@ impl Store {
                 None => wanted.push(summary.id),
             }
         }
+        // Whoever comes back does not know what its successors are to keep: owners see to that.
+        let ours = if sync.why == Why::CatchUp { Vec::new() } else { ours };
         let lacked = ours.into_iter().map(|(id, _)| id).filter(|id| !known.contains(id));
         let lacked: Vec<Locator> = lacked.filter(|id| !sync.refused.contains(id)).collect();
         sync.pushes.extend(lacked);

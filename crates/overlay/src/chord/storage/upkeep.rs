@@ -15,7 +15,7 @@ use crate::chord::notice::Notice;
 use crate::chord::rpc::Purpose;
 use crate::chord::{Context, Instant};
 use std::time::Duration;
-use throng_machine::{Deadline, Endpoint};
+use throng_machine::Deadline;
 use throng_wire::chord::{Confirm, Confirmed, Message, Prefix, RingId, own};
 
 /// A repair that did not make copies equal is repeated after this, and each time so much later.
@@ -34,8 +34,10 @@ pub(crate) struct Upkeep {
     queue: Vec<Node>,
     /// Repairs that did not succeed since the list changed.
     tries: u8,
-    /// Hosts whose digest of our range agreed since the list changed.
-    agreed: Vec<Endpoint>,
+    /// Replicas whose digest of our range, as it was then or larger, agreed since they became replicas.
+    agreed: Vec<Node>,
+    /// Where our range began when they did.
+    agreed_low: Option<RingId>,
     /// The neighbour of the next round is the successor.
     forward: bool,
     /// When the list last changed.
@@ -71,7 +73,7 @@ impl Store {
         self.fit(core, cx);
         match notice {
             Notice::ListChanged { at } => self.on_list_changed(core, *at, cx),
-            Notice::RangeChanged { at } => self.plan_repair(core, *at, cx),
+            Notice::RangeChanged { at } => self.on_range_changed(core, *at, cx),
             Notice::Active { at } => self.on_active(core, *at, cx),
             Notice::Copy { at, to, low, high } => {
                 // Never turned away: a switch waits for it.
@@ -100,13 +102,41 @@ impl Store {
         repair * 7 / 10 + repair * cx.rng().below(601) / 1_000
     }
 
+    /// Whoever stays a replica is as equal as before: most changes are far down the list.
     fn on_list_changed(&mut self, core: &mut Core, at: usize, cx: &mut Context<'_>) {
+        let set = placement::replicas(core, at);
         if let Some(upkeep) = self.upkeep.get_mut(at) {
             upkeep.changed = Some(cx.now());
-            upkeep.agreed.clear();
+            upkeep.agreed.retain(|node| set.contains(node));
             upkeep.tries = 0;
         }
         self.plan_repair(core, at, cx);
+    }
+
+    /// What others hold of a range that has become larger is not known.
+    fn on_range_changed(&mut self, core: &mut Core, at: usize, cx: &mut Context<'_>) {
+        let Some(vnode) = core.vnodes.get(at) else { return };
+        let (low, high) = (vnode.claim.low(), vnode.id());
+        if let Some(upkeep) = self.upkeep.get_mut(at) {
+            let part = |low: RingId, before: RingId| low == before || own(before, low, high);
+            if !low.zip(upkeep.agreed_low).is_some_and(|(low, before)| part(low, before)) {
+                upkeep.agreed.clear();
+            }
+            upkeep.agreed_low = low;
+        }
+        self.plan_repair(core, at, cx);
+    }
+
+    /// A copy did not get to a replica, or it is not known which.
+    pub(super) fn doubt_copies(&mut self, core: &Core, of: Option<&Node>, cx: &mut Context<'_>) {
+        for at in 0..self.upkeep.len() {
+            let agreed = &mut self.upkeep[at].agreed;
+            let before = agreed.len();
+            agreed.retain(|node| of.is_some_and(|of| of != node));
+            if agreed.len() < before {
+                self.plan_repair(core, at, cx);
+            }
+        }
     }
 
     /// Within 2 s; after a death later, since most come back.
@@ -138,7 +168,9 @@ impl Store {
             if upkeep.repair_at.is_some_and(|due| due <= cx.now()) {
                 upkeep.repair_at = None;
                 if upkeep.may_miss(cx.now()) || !self.records.is_blank() {
-                    self.upkeep[at].queue = placement::replicas(core, at);
+                    let mut queue = placement::replicas(core, at);
+                    queue.retain(|node| !self.upkeep[at].agreed.contains(node));
+                    self.upkeep[at].queue = queue;
                     self.repair_next(core, at, cx);
                 }
             }
@@ -220,9 +252,10 @@ impl Store {
         if let Some(upkeep) = self.upkeep.get_mut(sync.at)
             && ours == Some((Some(sync.low), sync.high))
         {
-            upkeep.agreed.retain(|host| *host != sync.peer.endpoint);
+            upkeep.agreed.retain(|node| *node != sync.peer);
             if ended == Ended::Equal {
-                upkeep.agreed.push(sync.peer.endpoint);
+                upkeep.agreed.push(sync.peer);
+                upkeep.agreed_low = Some(sync.low);
             } else if upkeep.tries < MOST_TRIES {
                 // A replica that died meanwhile changes the list; one that was only silent would wait for the next round.
                 upkeep.tries += 1;
@@ -261,7 +294,7 @@ impl Store {
 
     /// A node that comes back asks its first two successors what it missed (2.9).
     fn catch_up(&mut self, core: &mut Core, at: usize, cx: &mut Context<'_>) {
-        let Some((low, high)) = placement::kept(core, at) else { return core.caught_up(at) };
+        let Some((low, high)) = placement::kept_probably(core, at) else { return core.caught_up(at) };
         let peers: Vec<Node> = placement::replicas(core, at).into_iter().take(2).collect();
         let mut asked = 0;
         for peer in peers {
@@ -344,7 +377,7 @@ impl Store {
         let Some(at) = at else { return self.refuse_foreign(core, from, cx) };
         let set = placement::replicas(core, at);
         let held = self.upkeep.get(at).map(|upkeep| upkeep.agreed.as_slice()).unwrap_or_default();
-        let others = set.iter().filter(|node| held.contains(&node.endpoint)).count();
+        let others = set.iter().filter(|node| held.contains(node)).count();
         let in_set = set.iter().any(|node| node.endpoint == from.from.endpoint);
         let holders = if in_set { 0 } else { u8::try_from(others + 1).unwrap_or(u8::MAX) };
         let hash = self.range_digest(low, high, cx.now());

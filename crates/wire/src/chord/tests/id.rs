@@ -173,6 +173,13 @@ proptest! {
     }
 
     #[test]
+    fn a_share_of_the_ring_is_a_distance(share in 0.0f64..1.0) {
+        prop_assert!((RingId::of_fraction(share).fraction() - share).abs() < 1e-12);
+        prop_assert_eq!(RingId::of_fraction(-share), RingId::MIN);
+        prop_assert!(RingId::of_fraction(1.0 + share).fraction() >= 1.0 - 1e-12);
+    }
+
+    #[test]
     fn fractions_keep_the_order(a in id(), b in id()) {
         prop_assert!((0.0..=1.0).contains(&a.fraction()));
         prop_assert!(a > b || a.fraction() <= b.fraction());
