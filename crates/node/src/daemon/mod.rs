@@ -17,6 +17,7 @@ mod hits;
 pub(crate) mod home;
 mod index;
 mod kept;
+mod listing;
 mod metrics;
 pub(crate) mod node;
 pub(crate) mod notify;

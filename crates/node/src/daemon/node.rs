@@ -174,7 +174,7 @@ impl Node {
                 _ = reply.send(self.able().and_then(|()| self.shelf.publish(request, listener)));
             }
             Request::Withdraw(request, reply) => _ = reply.send(self.shelf.withdraw(&request.id)),
-            Request::Library(reply) => _ = reply.send(Ok(self.shelf.library())),
+            Request::Library(page, reply) => _ = reply.send(self.shelf.library(&page)),
             Request::Search(request, listener, reply) => {
                 _ = reply.send(self.active().and_then(|()| self.searches.begin(request, listener)));
             }
@@ -192,7 +192,8 @@ impl Node {
                 });
                 _ = reply.send(answer);
             }
-            Request::Transfers(reply) => _ = reply.send(Ok(self.transfers.reports())),
+            Request::Transfers(page, reply) => _ = reply.send(self.transfers.reports(&page)),
+            Request::Changes(since, reply) => _ = reply.send(Ok(self.transfers.changes(since))),
             Request::Transfer(id, reply) => _ = reply.send(self.transfers.report(&id)),
             Request::Act(id, act, reply) => {
                 let done = self.transfers.act(&id, act);

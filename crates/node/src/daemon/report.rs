@@ -5,6 +5,7 @@ mod detail;
 mod directory;
 mod gnutella;
 mod library;
+mod page;
 mod search;
 mod site;
 mod supernode;
@@ -13,7 +14,7 @@ mod transfer;
 pub(crate) use self::directory::{DirectorySession, DirectoryStatus, DirectoryTransfers};
 pub(crate) use self::gnutella::{GnutellaLink, GnutellaStatus, GnutellaTables};
 pub(crate) use self::supernode::{SupernodeStatus, SupernodeTransfers};
-pub(crate) use self::{detail::*, library::*, search::*, site::*, transfer::*};
+pub(crate) use self::{detail::*, library::*, page::*, search::*, site::*, transfer::*};
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,11 @@
 //! What the API asks of the node: one queue, answered in the order of being done.
 
 use super::report::{
-    FetchAnswer, FetchRequest, GetAnswer, GetRequest, LeaveStep, LibraryReport, NodeStatus, PublishRequest,
-    PublishStep, PutAnswer, PutRequest, SearchRequest, SearchStep, StandingAnswer, StandingRequest,
-    StandingsReport, TransferReport, TransfersReport, WithdrawAnswer, WithdrawRequest,
+    FetchAnswer, FetchRequest, GetAnswer, GetRequest, LeaveStep, LibraryReport, NodeStatus, PageRequest,
+    PublishRequest, PublishStep, PutAnswer, PutRequest, SearchRequest, SearchStep, StandingAnswer,
+    StandingRequest, StandingsReport, TransferReport, TransfersReport, WithdrawAnswer, WithdrawRequest,
 };
-pub(crate) use super::transfers::Act;
+pub(crate) use super::transfers::{Act, Changes};
 use throng_runtime::session::{Session, TorrentHandle};
 use tokio::sync::{mpsc, oneshot};
 
@@ -33,8 +33,8 @@ pub(crate) enum Request {
     Publish(PublishRequest, mpsc::Sender<PublishStep>, Reply<()>),
     /// Take a publication back.
     Withdraw(WithdrawRequest, Reply<WithdrawAnswer>),
-    /// What is published.
-    Library(Reply<LibraryReport>),
+    /// What is published, a part of it.
+    Library(PageRequest, Reply<LibraryReport>),
     /// Search, telling the hits.
     Search(SearchRequest, mpsc::Sender<SearchStep>, Reply<()>),
     /// Set up a standing search.
@@ -45,8 +45,10 @@ pub(crate) enum Request {
     EndStanding(String, Reply<()>),
     /// Begin to fetch.
     Fetch(FetchRequest, Reply<FetchAnswer>),
-    /// All transfers.
-    Transfers(Reply<TransfersReport>),
+    /// Transfers, a part of them.
+    Transfers(PageRequest, Reply<TransfersReport>),
+    /// What has changed of them since the number of an earlier answer.
+    Changes(Option<u64>, Reply<Changes>),
     /// One transfer.
     Transfer(String, Reply<TransferReport>),
     /// Pause, resume or remove one.

@@ -2,7 +2,9 @@
 
 use super::bittorrent;
 use super::hits;
-use super::report::{Hashing, LibraryReport, PublicationReport, Spread};
+use super::listing;
+use super::report::{Hashing, LibraryReport, PageRequest, PublicationReport, Spread};
+use super::request::Refused;
 use super::rest::Rest;
 use super::shelf::{Entry, Shelf, item_of};
 use crate::text;
@@ -65,16 +67,17 @@ impl Shelf {
         (bittorrent::NAME, spread, done)
     }
 
-    /// All publications.
-    pub(super) fn library(&self) -> LibraryReport {
-        let mut publications: Vec<_> = self.entries.values().map(|entry| self.report(entry)).collect();
-        publications.sort_by_key(|publication| std::cmp::Reverse(publication.published_at));
+    /// Publications, a part of them.
+    pub(super) fn library(&self, page: &PageRequest) -> Result<LibraryReport, Refused> {
+        let all = self.entries.iter().map(|(id, entry)| (entry.publication.created, &**id, entry));
+        let (part, next) = listing::part(all, page)?;
+        let publications = part.into_iter().map(|entry| self.report(entry)).collect();
         let hashing = self.jobs.values().filter(|job| job.total > 0).map(|job| Hashing {
             path: text::path(&job.path),
             done: job.done,
             total: job.total,
         });
-        LibraryReport { publications, hashing: hashing.collect() }
+        Ok(LibraryReport { publications, total: self.entries.len(), next, hashing: hashing.collect() })
     }
 
     pub(super) fn report(&self, entry: &Entry) -> PublicationReport {

@@ -1,6 +1,7 @@
 //! What the node fetches: each transfer uses all sources of all systems in one download, goes on after a restart, and
 //! is shared as soon as it is here.
 
+mod changes;
 mod report;
 mod rest;
 mod sources;
@@ -9,11 +10,14 @@ mod wanted;
 use super::common::{Common, Happening, unix_time};
 use super::hits::{Hit, KeptHit};
 use super::index::Index;
+use super::listing;
 use super::record::swarms;
-use super::report::{FetchAnswer, FetchRequest, Proof, TransferReport, TransfersReport};
+use super::report::{FetchAnswer, FetchRequest, PageRequest, Proof, TransferReport, TransfersReport};
 use super::request::{Refused, Why};
 use super::rest::{Due, Idle, Rest};
 use crate::text;
+pub(crate) use changes::Changes;
+use changes::Log;
 use data_encoding::HEXLOWER;
 use report::report;
 use serde::{Deserialize, Serialize};
@@ -53,6 +57,8 @@ pub(super) struct Transfers {
     awake: BTreeMap<String, Idle>,
     called: BTreeSet<String>,
     due: Due,
+    /// What has changed of those that rest.
+    log: Log,
     /// The machine is short of something: nothing is fetched now.
     held: bool,
 }
@@ -123,8 +129,8 @@ pub(crate) enum Act {
 impl Transfers {
     pub(super) fn new(common: Rc<Common>) -> Transfers {
         let (all, index, due) = (BTreeMap::new(), Index::default(), Due::default());
-        let (awake, called) = (BTreeMap::new(), BTreeSet::new());
-        Transfers { common, all, index, awake, called, due, held: false }
+        let (awake, called, log) = (BTreeMap::new(), BTreeSet::new(), Log::default());
+        Transfers { common, all, index, awake, called, due, log, held: false }
     }
 
     /// Begins; `find` looks a hit up, `own` says where something published here lies.
@@ -363,6 +369,7 @@ impl Transfers {
             self.unshare_part(&id);
             let Some(transfer) = self.all.remove(&id) else { return Ok(None) };
             self.unlist(&transfer);
+            self.log.note(&id);
             self.awake.remove(&id);
             self.called.remove(&id);
             self.drop_resting(&transfer);
@@ -389,10 +396,10 @@ impl Transfers {
         like.next().filter(|_| like.next().is_none()).cloned().ok_or_else(|| unknown(text))
     }
 
-    pub(super) fn reports(&self) -> TransfersReport {
-        let mut transfers: Vec<_> = self.all.values().map(report).collect();
-        transfers.sort_by_key(|transfer| std::cmp::Reverse(transfer.started_at));
-        TransfersReport { transfers }
+    pub(super) fn reports(&self, page: &PageRequest) -> Result<TransfersReport, Refused> {
+        let all = self.all.iter().map(|(id, transfer)| (transfer.kept.started, id.as_str(), transfer));
+        let (part, next) = listing::part(all, page)?;
+        Ok(TransfersReport { transfers: part.into_iter().map(report).collect(), total: self.all.len(), next })
     }
 
     /// The torrent of a transfer, by its id or its info-hash in hex; one that rests is opened, and there a moment later.

@@ -5,23 +5,32 @@ import { get, lines, post } from "/api.js";
 import { percent, plural, size, words } from "/format.js";
 
 const EVERY_MS = 3000;
+/** Publications shown at first, more with each wish for more, and at most. */
+const PART = 100;
+const MOST = 1000;
 
 export function open() {
   const list = el("div");
   const busy = el("div");
   const sum = el("p", { class: "soft" });
+  let limit = PART;
+  const more = el("button", { type: "button", class: "quiet", hidden: true, onclick: () => {
+    limit += PART;
+    ask();
+  } }, "Show more");
   const root = el("div", {}, el("div", { class: "head" }, el("h1", {}, "Library"), sum),
-    el("section", { class: "card", "aria-label": "Publish" }, publisher(() => ask())), busy, list);
+    el("section", { class: "card", "aria-label": "Publish" }, publisher(() => ask())), busy, list, more);
   const ask = async () => {
     if (document.hidden) return;
-    const report = await get("library").catch(() => null);
+    const report = await get(`library?limit=${limit}`).catch(() => null);
     if (report === null) return;
-    const { publications, hashing } = report;
-    sum.textContent = plural(publications.length, "publication");
+    const { publications, hashing, total, next } = report;
+    sum.textContent = next === undefined ? plural(total, "publication") : `the newest ${publications.length} of ${plural(total, "publication")}`;
+    more.hidden = next === undefined || limit >= MOST;
     show(busy, hashing, (rows) => rows.map((row) => el("p", { class: "card" }, `Hashing ${row.path}: ${percent(row.done, row.total)} %`)));
     show(list, publications, (all) => (all.length === 0
       ? el("p", { class: "card" }, "Nothing is published. Name a file or folder of the node's machine above.")
-      : all.slice(0, 500).map((it) => card(it, ask))));
+      : all.map((it) => card(it, ask))));
   };
   ask();
   const timer = setInterval(ask, EVERY_MS);

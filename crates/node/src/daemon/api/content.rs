@@ -4,11 +4,12 @@ use super::answer::{self, ApiError};
 use super::routes::{MAX_BODY, body, body_up_to, respond};
 use super::{Shared, inspect};
 use crate::daemon::report::{
-    FetchRequest, PublishRequest, SearchRequest, StandingRequest, TransferReport, TransferState,
+    FetchRequest, PageRequest, PublishRequest, SearchRequest, StandingRequest, TransferReport, TransferState,
     WithdrawRequest,
 };
 use crate::daemon::request::{self, Act};
-use axum::extract::{Path, Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use std::time::Duration;
@@ -32,8 +33,19 @@ pub(super) async fn withdraw(State(shared): State<Shared>, request: Request) -> 
     respond(shared.ask(|reply| request::Request::Withdraw(withdraw, reply)).await)
 }
 
-pub(super) async fn library(State(shared): State<Shared>) -> Result<Response, ApiError> {
-    respond(shared.ask(request::Request::Library).await)
+pub(super) async fn library(
+    State(shared): State<Shared>,
+    page: Result<Query<PageRequest>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let page = page_of(page)?;
+    respond(shared.ask(|reply| request::Request::Library(page, reply)).await)
+}
+
+/// Which part of a list the query asks for.
+fn page_of(page: Result<Query<PageRequest>, QueryRejection>) -> Result<PageRequest, ApiError> {
+    let wrong =
+        |_| ApiError::new(StatusCode::BAD_REQUEST, "a list takes limit=N and after=NEXT, nothing else");
+    page.map(|Query(page)| page).map_err(wrong)
 }
 
 /// Hits as they come, one object a line.
@@ -70,8 +82,12 @@ pub(super) async fn fetch(State(shared): State<Shared>, request: Request) -> Res
     respond(shared.ask(|reply| request::Request::Fetch(fetch, reply)).await)
 }
 
-pub(super) async fn transfers(State(shared): State<Shared>) -> Result<Response, ApiError> {
-    respond(shared.ask(request::Request::Transfers).await)
+pub(super) async fn transfers(
+    State(shared): State<Shared>,
+    page: Result<Query<PageRequest>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let page = page_of(page)?;
+    respond(shared.ask(|reply| request::Request::Transfers(page, reply)).await)
 }
 
 pub(super) async fn transfer(

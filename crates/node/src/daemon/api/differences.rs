@@ -9,12 +9,11 @@ use std::hash::Hasher as _;
 /// Transfers told of in one event, so that a browser that gets all of them for the first time can draw between.
 const AT_ONCE: usize = 1_000;
 
-/// What one watcher was told last.
+/// What one watcher was told last of those that may change.
 #[derive(Default)]
 pub(super) struct Known {
     /// Of each transfer, a digest of what was told.
     told: BTreeMap<String, u64>,
-    begun: bool,
 }
 
 /// What has changed, for one event.
@@ -28,30 +27,39 @@ pub(super) struct Changes {
 }
 
 impl Known {
-    /// What has changed since the last call, in as many parts as needed; none if nothing has. The first call tells all.
-    pub(super) fn changes(&mut self, transfers: Vec<TransferReport>) -> Vec<Changes> {
+    /// A part of all of them, the first of which makes void what was told before.
+    pub(super) fn part(&mut self, transfers: Vec<TransferReport>, reset: bool) -> Changes {
+        if reset {
+            self.told.clear();
+        }
+        self.told.extend(transfers.iter().map(|transfer| (transfer.id.clone(), digest(transfer))));
+        Changes { reset, changed: transfers, removed: Vec::new() }
+    }
+
+    /// What has changed of those that may have, in as many parts as needed; none if nothing has. Of others than these
+    /// nothing is known afterwards: they are told again when they may have changed.
+    pub(super) fn changes(&mut self, transfers: Vec<TransferReport>, removed: Vec<String>) -> Vec<Changes> {
         let mut now = BTreeMap::new();
         let mut changed = Vec::new();
         for transfer in transfers {
-            let digest = digest(&transfer);
-            if self.told.get(&transfer.id) != Some(&digest) {
-                changed.push(transfer.clone());
+            let (id, digest) = (transfer.id.clone(), digest(&transfer));
+            if self.told.get(&id) != Some(&digest) {
+                changed.push(transfer);
             }
-            now.insert(transfer.id, digest);
+            now.insert(id, digest);
         }
-        let removed = self.told.keys().filter(|id| !now.contains_key(*id)).cloned().collect();
         self.told = now;
-        parts(changed, removed, !std::mem::replace(&mut self.begun, true))
+        parts(changed, removed)
     }
 }
 
-fn parts(mut changed: Vec<TransferReport>, removed: Vec<String>, mut reset: bool) -> Vec<Changes> {
+fn parts(mut changed: Vec<TransferReport>, removed: Vec<String>) -> Vec<Changes> {
     let mut parts = Vec::new();
     let mut removed = Some(removed).filter(|removed| !removed.is_empty());
-    while reset || removed.is_some() || !changed.is_empty() {
+    while removed.is_some() || !changed.is_empty() {
         let rest = changed.split_off(changed.len().min(AT_ONCE));
-        parts.push(Changes { reset, changed, removed: removed.take().unwrap_or_default() });
-        (changed, reset) = (rest, false);
+        parts.push(Changes { reset: false, changed, removed: removed.take().unwrap_or_default() });
+        changed = rest;
     }
     parts
 }
@@ -95,30 +103,40 @@ mod unit {
     #[test]
     fn all_is_told_once_and_then_what_changed() {
         let mut known = Known::default();
-        let first = known.changes(vec![transfer(1, 0), transfer(2, 0)]);
-        assert_eq!((first.len(), first[0].reset, first[0].changed.len()), (1, true, 2));
-        assert!(known.changes(vec![transfer(1, 0), transfer(2, 0)]).is_empty());
-        let next = known.changes(vec![transfer(2, 5), transfer(3, 0)]);
+        let first = known.part(vec![transfer(1, 0), transfer(2, 0)], true);
+        assert_eq!((first.reset, first.changed.len()), (true, 2));
+        assert!(known.changes(vec![transfer(1, 0), transfer(2, 0)], Vec::new()).is_empty());
+        let next = known.changes(vec![transfer(2, 5), transfer(3, 0)], vec!["1".into()]);
         assert_eq!((next.len(), next[0].reset), (1, false));
         let ids: Vec<_> = next[0].changed.iter().map(|transfer| transfer.id.as_str()).collect();
         assert_eq!((ids, next[0].removed.as_slice()), (vec!["2", "3"], ["1".to_owned()].as_slice()));
+        assert!(known.changes(vec![transfer(2, 5), transfer(3, 0)], Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn one_that_rested_is_told_again_when_it_may_have_changed() {
+        let mut known = Known::default();
+        known.part(vec![transfer(1, 0)], true);
+        assert!(known.changes(Vec::new(), Vec::new()).is_empty());
+        assert_eq!(known.changes(vec![transfer(1, 0)], Vec::new()).len(), 1);
     }
 
     #[test]
     fn a_node_without_transfers_says_so_once() {
         let mut known = Known::default();
-        assert_eq!(known.changes(Vec::new()).len(), 1);
-        assert!(known.changes(Vec::new()).is_empty());
+        let first = known.part(Vec::new(), true);
+        assert!(first.reset && first.changed.is_empty());
+        assert!(known.changes(Vec::new(), Vec::new()).is_empty());
     }
 
     #[test]
     fn many_are_told_in_parts_and_few_changes_of_many_stay_few() {
         let mut known = Known::default();
         let all = |done: u64| (0..10_000).map(|id| transfer(id, if id < 20 { done } else { 0 })).collect();
-        let first: Vec<_> = known.changes(all(0));
-        assert_eq!((first.len(), first.iter().filter(|part| part.reset).count()), (10, 1));
+        let first = known.changes(all(0), Vec::new());
+        assert_eq!((first.len(), first.iter().filter(|part| part.reset).count()), (10, 0));
         assert!(first.iter().all(|part| part.changed.len() == AT_ONCE));
-        let next = known.changes(all(1));
+        let next = known.changes(all(1), Vec::new());
         assert_eq!((next.len(), next[0].changed.len()), (1, 20));
     }
 }

@@ -6,7 +6,7 @@
 use super::Shared;
 use super::answer::{self, ApiError, ServerEvent};
 use super::differences::Known;
-use crate::daemon::report::NodeStatus;
+use crate::daemon::report::{NodeStatus, PageRequest};
 use crate::daemon::request::Request;
 use axum::extract::State;
 use axum::response::Response;
@@ -29,24 +29,64 @@ pub(super) async fn events(State(shared): State<Shared>) -> Result<Response, Api
 
 async fn watch(shared: Shared, first: NodeStatus, tell: Sender<ServerEvent>) {
     let mut statuses = Statuses::default();
-    let mut transfers = Known::default();
+    let mut transfers = Transfers::default();
     let mut next = Ok(first);
     while let Ok(status) = next {
-        let mut events = Vec::from_iter(statuses.changed(&status));
-        if let Ok(report) = shared.ask(Request::Transfers).await {
-            let changes = transfers.changes(report.transfers);
-            events.extend(changes.iter().map(|changes| ServerEvent::new("transfers", changes)));
-        }
-        for event in events {
-            if tell.send(event).await.is_err() {
-                return;
-            }
+        let told = match statuses.changed(&status) {
+            Some(event) => tell.send(event).await.is_ok(),
+            None => true,
+        };
+        if !told || !transfers.tell(&shared, &tell).await {
+            return;
         }
         tokio::select! {
             () = tell.closed() => return,
             () = tokio::time::sleep(LOOK) => {}
         }
         next = shared.ask(Request::Status).await;
+    }
+}
+
+/// What was told of transfers.
+#[derive(Default)]
+struct Transfers {
+    at: Option<u64>,
+    known: Known,
+}
+
+impl Transfers {
+    /// Tells what has changed; false once nobody reads any more.
+    async fn tell(&mut self, shared: &Shared, tell: &Sender<ServerEvent>) -> bool {
+        let at = self.at;
+        // A node that is busy is asked again in a second.
+        let Ok(changes) = shared.ask(|reply| Request::Changes(at, reply)).await else { return true };
+        if changes.anew && !self.tell_all(shared, tell).await {
+            return false;
+        }
+        self.at = Some(changes.at);
+        for changes in self.known.changes(changes.transfers, changes.removed) {
+            if tell.send(ServerEvent::new("transfers", &changes)).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// All of them, part by part; what changes meanwhile is told afterwards.
+    async fn tell_all(&mut self, shared: &Shared, tell: &Sender<ServerEvent>) -> bool {
+        let (mut page, mut reset) = (PageRequest::default(), true);
+        loop {
+            let asked = page.clone();
+            let Ok(part) = shared.ask(|reply| Request::Transfers(asked, reply)).await else { return false };
+            let changes = self.known.part(part.transfers, std::mem::take(&mut reset));
+            if tell.send(ServerEvent::new("transfers", &changes)).await.is_err() {
+                return false;
+            }
+            match part.next {
+                Some(next) => page.after = Some(next),
+                None => return true,
+            }
+        }
     }
 }
 

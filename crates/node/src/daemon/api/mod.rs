@@ -27,6 +27,7 @@ mod transmission;
 
 pub(crate) use serve::Server;
 
+use super::report::{PageRequest, TransferReport};
 use super::request::{Reply, Request};
 use answer::ApiError;
 use auth::Keys;
@@ -67,6 +68,19 @@ impl Shared {
         match answer.await {
             Ok(answer) => answer.map_err(ApiError::from),
             Err(_) => Err(ApiError::stopping()),
+        }
+    }
+
+    /// All transfers, the newest first; asked for part by part, so that the node does other things between.
+    async fn all_transfers(&self) -> Result<Vec<TransferReport>, ApiError> {
+        let (mut all, mut page) = (Vec::new(), PageRequest::default());
+        loop {
+            let part = self.ask(|reply| Request::Transfers(page, reply)).await?;
+            all.extend(part.transfers);
+            match part.next {
+                Some(next) => page = PageRequest { after: Some(next), limit: None },
+                None => return Ok(all),
+            }
         }
     }
 

@@ -74,8 +74,14 @@ pub(crate) struct Spread {
 /// `GET /api/v1/library`.
 #[derive(Clone, Serialize, Deserialize, Debug)]
 pub(crate) struct LibraryReport {
-    /// All publications, the newest first.
+    /// Publications, the newest first: as many as were asked for.
     pub(crate) publications: Vec<PublicationReport>,
+    /// How many there are.
+    #[serde(default)]
+    pub(crate) total: usize,
+    /// Where the next part begins, if there is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
     /// Files that are being hashed now, if any.
     pub(crate) hashing: Vec<Hashing>,
 }

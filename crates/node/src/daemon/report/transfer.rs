@@ -36,8 +36,14 @@ pub(crate) struct FetchAnswer {
 /// `GET /api/v1/transfers`.
 #[derive(Clone, Serialize, Deserialize, Debug)]
 pub(crate) struct TransfersReport {
-    /// All, the newest first.
+    /// The newest first: as many as were asked for.
     pub(crate) transfers: Vec<TransferReport>,
+    /// How many there are.
+    #[serde(default)]
+    pub(crate) total: usize,
+    /// Where the next part begins, if there is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
 }
 
 /// What a transfer is doing.

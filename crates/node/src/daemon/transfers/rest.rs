@@ -140,6 +140,7 @@ impl Transfers {
         transfer.slim();
         let paused = transfer.kept.paused;
         let until = self.awake.remove(id).and_then(|idle| idle.until);
+        self.log.note(id);
         self.called.remove(id);
         if paused {
             self.common.bittorrent.forget(item);
@@ -211,6 +212,7 @@ impl Transfers {
     pub(super) fn act_on_resting(&mut self, id: &str, paused: bool) {
         let Some(transfer) = self.all.get_mut(id).filter(|it| it.kept.paused != paused) else { return };
         transfer.kept.paused = paused;
+        self.log.note(id);
         let item = transfer.item.clone();
         if paused {
             self.common.bittorrent.forget(&item);

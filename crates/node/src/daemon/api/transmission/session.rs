@@ -102,7 +102,7 @@ pub(super) async fn set(shared: &Shared, arguments: &Map<String, Value>) -> Resu
 
 pub(super) async fn stats(shared: &Shared) -> Result<Value, String> {
     let reason = |error: crate::daemon::api::answer::ApiError| error.reason().to_owned();
-    let transfers = shared.ask(Request::Transfers).await.map_err(reason)?.transfers;
+    let transfers = shared.all_transfers().await.map_err(reason)?;
     let status = shared.ask(Request::Status).await.map_err(reason)?;
     let sum = |of: fn(&TransferReport) -> u64| transfers.iter().map(of).sum::<u64>();
     let stopped = transfers.iter().filter(|it| super::fields::status(it) == 0).count();

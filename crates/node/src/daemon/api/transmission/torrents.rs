@@ -7,6 +7,7 @@ use crate::daemon::api::{Shared, inspect};
 use crate::daemon::report::{FetchRequest, TransferDetail, TransferReport};
 use crate::daemon::request::{Act, Request};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What may be done with each of several transfers.
@@ -20,11 +21,11 @@ pub(super) enum Verb {
 
 /// All transfers with their numbers, in the numbers' order.
 async fn numbered(shared: &Shared) -> Result<Vec<(i64, TransferReport)>, String> {
-    let report = shared.ask(Request::Transfers).await.map_err(|error| error.reason().to_owned())?;
-    let mut transfers = report.transfers;
+    let mut transfers = shared.all_transfers().await.map_err(|error| error.reason().to_owned())?;
     // The node has the newest first; numbers are given to the oldest first.
     transfers.reverse();
-    shared.remote.ids(|ids| ids.keep(|id| transfers.iter().any(|transfer| transfer.id == id), now()));
+    let living: BTreeSet<&str> = transfers.iter().map(|transfer| transfer.id.as_str()).collect();
+    shared.remote.ids(|ids| ids.keep(|id| living.contains(id), now()));
     let mut all: Vec<_> =
         shared.remote.ids(|ids| transfers.into_iter().map(|it| (ids.number(&it.id), it)).collect());
     all.sort_by_key(|(number, _)| *number);
