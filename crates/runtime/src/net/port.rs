@@ -179,7 +179,7 @@ async fn first_bytes(socket: &TcpStream) -> Option<Protocol> {
 
 /// Which protocol a connection that begins so speaks; `None` while more could decide otherwise.
 fn stream_protocol(bytes: &[u8]) -> Option<Protocol> {
-    const CHORD: &[u8] = &throng_wire::chord::MAGIC.to_be_bytes();
+    const CHORD: &[u8] = &throng_wire::chord::STREAM_START;
     /// In the order they are tried: the longer of two that begin alike comes first.
     const STARTS: [(&[u8], Protocol); 11] = [
         (CHORD, Protocol::Chord),
@@ -228,7 +228,10 @@ mod tests {
     #[test]
     fn first_bytes_tell_protocols_apart_as_soon_as_they_can() {
         let of = |text: &str| stream_protocol(text.as_bytes());
-        assert_eq!(stream_protocol(&[0xc3, 0x52, 1]), Some(Protocol::Chord));
+        let hello = [0, 0, 0, 24, 1, 0xc3, 0x52];
+        assert_eq!(stream_protocol(&hello), Some(Protocol::Chord));
+        assert!((0..hello.len()).all(|count| stream_protocol(&hello[..count]).is_none()));
+        assert_eq!(stream_protocol(&[0, 0, 0, 24, 1, 0xc3, 0]), Some(Protocol::Supernode));
         assert_eq!(of("\x13BitTorrent protocol"), Some(Protocol::BitTorrent));
         assert_eq!(of("GNUTELLA CONNECT/0.6\r\n"), Some(Protocol::Gnutella));
         assert_eq!(of("GET /.hash=00"), Some(Protocol::Supernode));
@@ -274,7 +277,7 @@ mod tests {
                 (&b"\x13BitTorrent protocol"[..], Protocol::BitTorrent),
                 (b"GNUTELLA CONNECT/0.6\r\n", Protocol::Gnutella),
                 (b"GET /.hash=00 HTTP/1.1\r\n", Protocol::Gnutella),
-                (b"\xc3\x52\x01", Protocol::Chord),
+                (&throng_wire::chord::STREAM_START[..], Protocol::Chord),
             ] {
                 let mut socket = TcpStream::connect(at).await.unwrap();
                 let (start, rest) = bytes.split_at(2);

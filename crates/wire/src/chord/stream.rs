@@ -13,6 +13,12 @@ use super::record::MAX_IMMUTABLE;
 
 /// Bytes of the length before a frame.
 const PREFIX: usize = 4;
+/// How every stream begins: the length and kind of a [`Hello`], and its magic; of it those are known who share a port with
+/// other protocols.
+pub const STREAM_START: [u8; 7] = {
+    let [high, low] = MAGIC.to_be_bytes();
+    [0, 0, 0, 24, 1, high, low]
+};
 /// Bytes of a frame at most, its length not counted: the largest record and what goes with it.
 pub const MAX_FRAME: usize = MAX_IMMUTABLE + 256;
 

@@ -32,6 +32,7 @@ c352 magic
 1ae1 port
 3132333435363738 token");
     assert_eq!(frame(Frame::Hello(HELLO)), expected);
+    assert!(expected.starts_with(&STREAM_START));
     assert_eq!(Frame::decode(&expected), Ok(Some((Frame::Hello(HELLO), expected.len()))));
 }
 
