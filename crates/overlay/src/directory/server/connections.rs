@@ -66,6 +66,11 @@ impl Budget {
         }
         enough
     }
+
+    /// Gives one back.
+    pub(super) fn give_back(&mut self) {
+        self.sixtieths = self.sixtieths.saturating_add(60);
+    }
 }
 
 /// One connection.

@@ -5,6 +5,7 @@
 
 use super::command::Violation;
 use super::connections::{ConnId, Phase, seconds};
+use super::people::PersonId;
 use super::{Cx, Server};
 use throng_wire::napster::{Frame, MAX_DATA};
 
@@ -116,6 +117,17 @@ impl Server {
             self.notice(who, b"You are flooding the server, disconnecting.", cx);
             return self.punish(conn, Violation::Flood, cx);
         }
+        let files = self.files_of(who);
         self.on_message(who, frame, cx);
+        // How many files somebody may share is a limit of its own; who shares them one a message is no flood.
+        if self.files_of(who) > files
+            && let Some(connection) = self.connections.get_mut(conn)
+        {
+            connection.messages.give_back();
+        }
+    }
+
+    fn files_of(&self, who: PersonId) -> u32 {
+        self.people.get(who).map_or(0, |person| person.files)
     }
 }

@@ -90,6 +90,21 @@ fn a_flood_of_messages_is_the_end() {
 }
 
 #[test]
+fn who_shares_many_files_one_a_message_is_no_flood_but_who_shares_one_again_and_again_is() {
+    let mut world = World::new(config());
+    let anna = world.user("anna", 1);
+    for number in 0..9_000 {
+        world.send(anna, 100, format!("\"d\\{number}.mp3\" 0 5 128 44100 9"));
+    }
+    assert!(!world.is_closed(anna));
+    for _ in 0..7_000 {
+        world.send(anna, 100, "\"d\\1.mp3\" 0 5 128 44100 9");
+    }
+    assert!(world.is_closed(anna));
+    assert_eq!(world.violations(Violation::Flood), 1);
+}
+
+#[test]
 fn texts_cannot_forge_fields_or_frames() {
     let mut world = World::new(config());
     let (anna, ben) = (world.user("anna", 1), world.user("ben", 1));
