@@ -178,7 +178,10 @@ impl Hits {
         let newest = records.iter().max_by_key(|verified| verified.publication.sequence);
         let (Some(hit), Some(verified)) = (self.by_id.get_mut(id), newest) else { return false };
         hit.publisher = Some(verified.publisher);
-        hit.signed_title = Some(verified.publication.item.title.clone());
+        // What was signed names a folder as a whole; a file of it goes by its own name.
+        if verified.publication.item.size == hit.item.size {
+            hit.signed_title = Some(verified.publication.item.title.clone());
+        }
         if verified.publication.files == 1 {
             learn(&mut hit.item, verified.publication.item.clone());
         }

@@ -76,6 +76,22 @@ fn signed_hits_stand_above_all_others() {
 }
 
 #[test]
+fn a_file_of_a_folder_keeps_its_name_when_the_folder_was_signed() {
+    let mut hits = Hits::default();
+    let folder = Item { size: 100, info_hash: Some([4; 20]), ..item("Songs") };
+    let song = Item { root: Some([1; 32]), size: 10, title: "Moon.ogg".into(), ..folder.clone() };
+    let publication =
+        throng_overlay::publication::Publication { item: folder.clone(), files: 12, ..Default::default() };
+    let records = [Verified { publication, publisher: [5; 32] }];
+    for (of, title) in [(song, "Moon.ogg"), (Item { title: "songs (12)".into(), ..folder }, "Songs")] {
+        let (id, _) = hits.absorb("chord", of, source(1), 0);
+        assert!(hits.signed(&id, &records));
+        let report = hits.report(&id, &[], false).unwrap();
+        assert_eq!((report.title.as_str(), report.verified), (title, true));
+    }
+}
+
+#[test]
 fn a_copy_whose_holder_says_what_it_is_joins_the_hit_it_belongs_to() {
     let mut hits = Hits::default();
     let of_swarm = Item { info_hash: Some([4; 20]), sha1: Some([2; 20]), ..item("Moon") };
