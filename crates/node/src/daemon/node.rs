@@ -1,24 +1,26 @@
 //! The node itself: its systems, and one loop over what it is asked and told, until it has left them all.
 
+mod leaving;
+mod requests;
+
 use super::bittorrent;
 use super::common::{Common, Happening};
-use super::database;
-use super::notify;
 use super::record;
-use super::report::{LeaveStep, NodeStatus};
-use super::request::{Refused, Reply, Request, Why};
+use super::report::NodeStatus;
+use super::request::{Reply, Request};
 use super::resources::{Change, Resources};
 use super::search::{ForTransfer, Searches};
 use super::shelf::Shelf;
 use super::standing::Standing;
-use super::system::{News, System, Told};
+use super::system::{News, Told};
 use super::transfers::Transfers;
 use super::view;
 use crate::cli::ResourceArgs;
 use crate::output::Output;
 use crate::text;
+use leaving::Leaving;
 use serde_json::json;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -65,8 +67,6 @@ pub(crate) struct Ending {
     pub(crate) abandoned: Vec<String>,
 }
 
-/// Who asks for a torrent waits so long for it to be opened.
-const OPENING: Duration = Duration::from_secs(10);
 /// How often torrents are looked at that may rest.
 const REST: Duration = Duration::from_secs(1);
 /// How often what is waited for is looked at.
@@ -90,13 +90,6 @@ pub(crate) struct Node {
 }
 
 type Asker = (Instant, String, Reply<(Session, TorrentHandle)>);
-
-struct Leaving {
-    deadline: Instant,
-    waiting: BTreeSet<&'static str>,
-    listeners: Vec<mpsc::Sender<LeaveStep>>,
-    interrupted: bool,
-}
 
 impl Node {
     pub(crate) fn new(parts: Parts) -> Node {
@@ -162,97 +155,6 @@ impl Node {
             }
         }
         self.end().await
-    }
-
-    fn on_request(&mut self, request: Request) {
-        // Those who asked may have gone.
-        match request {
-            Request::Status(reply) => _ = reply.send(Ok(self.status())),
-            Request::Put(put, reply) => database::put(self.store(), put, reply),
-            Request::Get(get, reply) => database::get(self.store(), get, reply),
-            Request::Publish(request, listener, reply) => {
-                _ = reply.send(self.able().and_then(|()| self.shelf.publish(request, listener)));
-            }
-            Request::Withdraw(request, reply) => _ = reply.send(self.shelf.withdraw(&request.id)),
-            Request::Library(page, reply) => _ = reply.send(self.shelf.library(&page)),
-            Request::Search(request, listener, reply) => {
-                _ = reply.send(self.active().and_then(|()| self.searches.begin(request, listener)));
-            }
-            Request::Stand(request, reply) => {
-                let checked = self.searches.check(&request.words, &request.systems);
-                _ = reply.send(checked.and_then(|()| self.standing.add(request)));
-            }
-            Request::Standing(reply) => _ = reply.send(Ok(self.standing.report())),
-            Request::EndStanding(id, reply) => _ = reply.send(self.standing.remove(&id)),
-            Request::Fetch(request, reply) => {
-                let (hits, shelf) = (&self.searches.hits, &self.shelf);
-                let answer = self.able().and_then(|()| {
-                    let own = |item: &_| shelf.path_of(item).map(Path::to_owned);
-                    self.transfers.fetch(request, |id| hits.find(id), own)
-                });
-                _ = reply.send(answer);
-            }
-            Request::Transfers(page, reply) => _ = reply.send(self.transfers.reports(&page)),
-            Request::Changes(since, reply) => _ = reply.send(Ok(self.transfers.changes(since))),
-            Request::Transfer(id, reply) => _ = reply.send(self.transfers.report(&id)),
-            Request::Act(id, act, reply) => {
-                let done = self.transfers.act(&id, act);
-                if let Ok(Some(removed)) = &done {
-                    self.shelf.take_back(removed);
-                }
-                _ = reply.send(done.map(|_| ()));
-            }
-            Request::Torrent(id, reply) => {
-                self.askers.push((Instant::now() + OPENING, id, reply));
-                self.answer_askers();
-            }
-            Request::SetLimits((upload, download), reply) => {
-                self.resources.set((upload, download));
-                self.parts.common.bittorrent.session().set_limits(upload, download);
-                _ = reply.send(Ok(()));
-            }
-            Request::Leave(listener) => {
-                self.leave(false);
-                if let Some(leaving) = &mut self.leaving {
-                    let systems = leaving.waiting.iter().map(|name| String::from(*name)).collect();
-                    tell(&listener, LeaveStep::Leaving { systems });
-                    leaving.listeners.push(listener);
-                }
-            }
-        }
-    }
-
-    fn torrent(&mut self, id: &str) -> Result<(Session, TorrentHandle), Refused> {
-        let found = self.transfers.torrent(id).or_else(|refused| match self.shelf.torrent(id) {
-            Some(open) => open.ok_or(Refused::new(Why::Busy, "it is being opened; try again")),
-            None => Err(refused),
-        })?;
-        Ok((self.parts.common.bittorrent.session().clone(), found))
-    }
-
-    /// Answers those who ask for torrents that are open, or will not be soon.
-    fn answer_askers(&mut self) {
-        for (until, id, reply) in std::mem::take(&mut self.askers) {
-            match self.torrent(&id) {
-                Err(refused) if refused.why == Why::Busy && Instant::now() < until => {
-                    self.askers.push((until, id, reply));
-                }
-                // Who asked may have gone.
-                answer => _ = reply.send(answer),
-            }
-        }
-    }
-
-    fn active(&self) -> Result<(), Refused> {
-        match &self.leaving {
-            Some(_) => Err(Refused::new(Why::Conflict, "the node is leaving")),
-            None => Ok(()),
-        }
-    }
-
-    /// Whether something new may be begun.
-    fn able(&self) -> Result<(), Refused> {
-        self.active().and_then(|()| self.resources.allow())
     }
 
     fn on_happening(&mut self, happening: Happening) {
@@ -383,14 +285,6 @@ impl Node {
         }
     }
 
-    fn store(&self) -> Result<Rc<dyn System>, &'static str> {
-        if self.leaving.is_some() {
-            return Err("the node is leaving");
-        }
-        let store = self.parts.common.systems.iter().find(|system| system.database().is_some());
-        store.cloned().ok_or("this node is in no ring; start it with: throng join --chord")
-    }
-
     fn on_news(&mut self, name: &'static str, news: News) {
         match news {
             News::Discovery(discovery::Event::Joined) => {
@@ -436,46 +330,6 @@ impl Node {
         }
     }
 
-    fn leave(&mut self, interrupted: bool) {
-        if self.leaving.is_some() {
-            return;
-        }
-        let waiting: BTreeSet<_> = self.parts.common.systems.iter().map(|system| system.name()).collect();
-        let deadline = Instant::now() + self.parts.patience;
-        self.parts.output.note("leaving: handing over what is held here; Ctrl-C stops at once");
-        self.parts.output.event("leaving", json!({}));
-        notify::stopping();
-        self.leaving = Some(Leaving { deadline, waiting, listeners: Vec::new(), interrupted });
-        for system in &self.parts.common.systems {
-            system.command(discovery::Command::Leave);
-        }
-    }
-
-    fn left(&mut self, name: &'static str) {
-        self.parts.common.joined.borrow_mut().remove(name);
-        let Some(leaving) = &mut self.leaving else { return };
-        if leaving.waiting.remove(name) {
-            let system = name.to_owned();
-            leaving.listeners.iter().for_each(|to| tell(to, LeaveStep::Left { system: system.clone() }));
-            self.parts.output.event("left", json!({ "system": name }));
-        }
-    }
-
-    async fn end(self) -> Ending {
-        self.parts.common.library.close();
-        for system in &self.parts.common.systems {
-            system.close().await;
-        }
-        let leaving = self.leaving.as_ref();
-        let abandoned: Vec<String> = leaving
-            .map(|leaving| leaving.waiting.iter().map(|name| String::from(*name)).collect())
-            .unwrap_or_default();
-        for listener in leaving.iter().flat_map(|leaving| &leaving.listeners) {
-            tell(listener, LeaveStep::Stopped { abandoned: abandoned.clone() });
-        }
-        Ending { interrupted: leaving.is_some_and(|leaving| leaving.interrupted), abandoned }
-    }
-
     fn status(&self) -> NodeStatus {
         let Parts { common, api, key, incarnation, .. } = &self.parts;
         NodeStatus {
@@ -490,11 +344,6 @@ impl Node {
             systems: common.systems.iter().map(|system| system.status()).collect(),
         }
     }
-}
-
-/// Who reads too slowly for a handful of steps misses one.
-fn tell(listener: &mpsc::Sender<LeaveStep>, step: LeaveStep) {
-    let _ = listener.try_send(step);
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

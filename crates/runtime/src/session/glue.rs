@@ -1,11 +1,9 @@
 //! Between the swarm and the world: its events become work for workers and trackers, what comes of that its commands.
 
-use super::content::{Content, Progress, Stage};
+use super::content::{Content, Stage};
 use super::journal::Journal;
-use super::open::{Opened, Plan};
-use super::request::{AddRequest, Note, Source};
-use super::snapshot::Snapshot;
-use super::sources::{Sources, Web};
+use super::request::Note;
+use super::sources::Web;
 use crate::hashing::{Assembly, Completion, Outcome};
 use crate::net::{Application, Read};
 use crate::storage::Storage;
@@ -14,12 +12,9 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use throng_machine::{ContentId, Endpoint, Extent};
-use throng_swarm::{AddTorrent, AnnounceRequest, BanReason, Command, Event, PeerSource, Swarm};
-use throng_wire::magnet::PeerAddress;
-use throng_wire::metainfo::{Info, Metainfo};
-use tokio::net::lookup_host;
+use throng_swarm::{AnnounceRequest, BanReason, Command, Event, PeerSource, Swarm};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
 /// The application of the session's driver.
@@ -32,13 +27,13 @@ pub(super) struct Glue {
     pub(super) news: BTreeSet<ContentId>,
     /// Those of which something may change by itself; of all others nothing has since they were last published.
     pub(super) awake: BTreeSet<ContentId>,
-    journal: Arc<Journal>,
+    pub(super) journal: Arc<Journal>,
     trackers: Trackers,
     pub(super) web: Web,
     pub(super) notes: UnboundedSender<Note>,
     /// Told which of the swarms listened for somebody has called.
     pub(super) calls: Option<UnboundedSender<[u8; 20]>>,
-    next: u32,
+    pub(super) next: u32,
 }
 
 impl Application for Glue {
@@ -184,167 +179,6 @@ impl Glue {
         }
     }
 
-    fn on_add(
-        &mut self,
-        request: AddRequest,
-        publish: watch::Sender<Snapshot>,
-        reply: oneshot::Sender<Result<ContentId, String>>,
-        commands: &mut Vec<Command>,
-    ) {
-        let content = ContentId(self.next);
-        self.next = self.next.wrapping_add(1);
-        let plan = Plan::of(&request);
-        let (add, peers, name) = self.describe(content, &request);
-        let metainfo = add.metainfo.clone();
-        let mut of = Content {
-            stage: Stage::Metadata,
-            plan,
-            add: None,
-            storage: None,
-            wanted: None,
-            waiting_peers: Vec::new(),
-            sources: Sources::default(),
-            progress: Arc::new(Progress::default()),
-            trouble: None,
-            stopped: request.options.paused,
-            unsaved: false,
-            saving: false,
-            recheck: None,
-            snapshot: Snapshot { name, ..Snapshot::default() },
-            publish,
-        };
-        match metainfo {
-            Some(metainfo) => {
-                of.add = Some(Box::new(add));
-                of.stage = Stage::Opening(Some(reply));
-                self.open(content, &of, metainfo);
-            }
-            None => {
-                commands.push(Command::Add(Box::new(add)));
-                let _ = reply.send(Ok(content));
-            }
-        }
-        self.contents.insert(content, of);
-        self.add_peers(content, (PeerSource::Manual, peers), commands);
-        self.news.insert(content);
-    }
-
-    /// What the swarm is to be told of a torrent, the addresses to try, and a name for it.
-    fn describe(&mut self, content: ContentId, request: &AddRequest) -> (AddTorrent, Vec<Endpoint>, String) {
-        let mut options = request.options.clone();
-        let mut peers: Vec<Endpoint> = request.peers.iter().copied().map(Endpoint::from).collect();
-        let own = request.trackers.iter().map(|url| vec![url.clone()]);
-        let mut add = AddTorrent {
-            content,
-            info_hashes: Vec::new(),
-            info_hash_v2: None,
-            metainfo: None,
-            have: Vec::new(),
-            trackers: own.collect(),
-            options: options.clone(),
-        };
-        let name = match &request.source {
-            Source::Metainfo(metainfo) => {
-                options.private |= metainfo.info.is_private();
-                add.info_hashes = metainfo.info.swarms().map(|swarm| swarm.0).collect();
-                add.info_hash_v2 = metainfo.info.hash_v2().map(|hash| hash.0);
-                add.trackers.extend(metainfo.trackers.iter().cloned());
-                add.metainfo = Some(metainfo.clone());
-                String::from_utf8_lossy(metainfo.info.name()).into_owned()
-            }
-            Source::Magnet(magnet) => {
-                add.info_hashes = magnet.swarms().map(|swarm| swarm.0).collect();
-                add.info_hash_v2 = magnet.v2.map(|hash| hash.0);
-                add.trackers.extend(magnet.trackers.iter().map(|url| vec![url.clone()]));
-                for peer in &magnet.peers {
-                    match peer {
-                        PeerAddress::Socket(address) => peers.push(Endpoint::from(*address)),
-                        PeerAddress::Host(host, port) => self.resolve(content, host.clone(), *port),
-                    }
-                }
-                magnet.name.clone().unwrap_or_default()
-            }
-        };
-        add.options = options;
-        (add, peers, name)
-    }
-
-    fn resolve(&self, content: ContentId, host: String, port: u16) {
-        let notes = self.notes.clone();
-        spawn_local(async move {
-            if let Ok(found) = lookup_host((host.as_str(), port)).await {
-                let _ = notes.send(Note::Resolved(content, found.map(Endpoint::from).collect()));
-            }
-        });
-    }
-
-    fn add_peers(
-        &mut self,
-        content: ContentId,
-        (source, peers): (PeerSource, Vec<Endpoint>),
-        commands: &mut Vec<Command>,
-    ) {
-        let Some(of) = self.contents.get_mut(&content) else { return };
-        if peers.is_empty() {
-            return;
-        }
-        if of.add.is_some() {
-            of.waiting_peers.extend(peers.into_iter().map(|peer| (source, peer)));
-        } else {
-            commands.push(Command::AddPeers(content, source, peers));
-        }
-    }
-
-    fn open(&self, content: ContentId, of: &Content, metainfo: Arc<Metainfo>) {
-        let (plan, progress) = (of.plan.clone(), of.progress.clone());
-        let (journal, notes) = (self.journal.clone(), self.notes.clone());
-        self.assembly
-            .workers()
-            .spawn(move || plan.carry_out(content, metainfo, (&progress, &journal), &notes));
-    }
-
-    fn on_opened(&mut self, content: ContentId, opened: Result<Opened, String>) {
-        let Some(of) = self.contents.get_mut(&content) else { return };
-        self.news.insert(content);
-        match opened {
-            Ok(opened) => {
-                of.storage = Some(opened.storage);
-                of.wanted = opened.wanted;
-                opened.notices.into_iter().for_each(|text| of.snapshot.notice(text));
-                if let Stage::Opening(Some(reply)) = std::mem::replace(&mut of.stage, Stage::Checking) {
-                    let _ = reply.send(Ok(content));
-                }
-            }
-            Err(reason) => of.fail(reason),
-        }
-    }
-
-    /// What is stored is known: the swarm may begin, or go on if it had only the metadata to fetch.
-    fn on_checked(&mut self, content: ContentId, commands: &mut Vec<Command>) {
-        let Some(of) = self.contents.get_mut(&content) else { return };
-        let Some(storage) = &of.storage else { return };
-        let have = storage.stored().to_bytes();
-        self.assembly.add(content, storage.clone());
-        match of.add.take() {
-            Some(mut add) => {
-                add.have = have;
-                add.options.paused = of.stopped;
-                commands.push(Command::Add(add));
-            }
-            None => commands.push(Command::SetMetainfo(content, storage.metainfo().clone(), have)),
-        }
-        if let Some(wanted) = of.wanted.clone() {
-            commands.push(Command::SetWanted(content, wanted));
-        }
-        of.stage = Stage::Running;
-        self.news.insert(content);
-        let waiting = std::mem::take(&mut of.waiting_peers);
-        for (source, peer) in waiting {
-            self.add_peers(content, (source, vec![peer]), commands);
-        }
-        self.begin_sources(content, commands);
-    }
-
     /// Whether a torrent is complete, and nothing is under way here.
     pub(super) fn may_sleep(&self, content: ContentId) -> bool {
         let rests = |of: &Content| {
@@ -365,20 +199,6 @@ impl Glue {
         self.awake.remove(&content);
         if let Some(storage) = self.assembly.remove(content) {
             self.save(content, storage, true);
-        }
-    }
-
-    fn on_metadata(&mut self, content: ContentId, info: &[u8]) {
-        let Some(of) = self.contents.get_mut(&content) else { return };
-        self.news.insert(content);
-        match Info::parse(info) {
-            Ok(info) => {
-                of.snapshot.name = String::from_utf8_lossy(info.name()).into_owned();
-                of.stage = Stage::Opening(None);
-                let of = &self.contents[&content];
-                self.open(content, of, Arc::new(Metainfo::new(info)));
-            }
-            Err(error) => of.fail(format!("the torrent that peers sent is not usable: {error}")),
         }
     }
 

@@ -3,6 +3,7 @@
 //! The program holds a [`Session`] and one [`TorrentHandle`] a torrent; both are cheap to clone, may be used from any
 //! thread and runtime, and stay valid when the session has ended (everything then answers at once).
 
+mod adding;
 mod content;
 mod glue;
 mod journal;
