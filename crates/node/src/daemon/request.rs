@@ -6,6 +6,8 @@ use super::report::{
     StandingRequest, StandingsReport, TransferReport, TransfersReport, WithdrawAnswer, WithdrawRequest,
 };
 pub(crate) use super::transfers::{Act, Changes};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use throng_runtime::session::{Session, TorrentHandle};
 use tokio::sync::{mpsc, oneshot};
 
@@ -53,6 +55,8 @@ pub(crate) enum Request {
     Transfer(String, Reply<TransferReport>),
     /// Pause, resume or remove one.
     Act(String, Act, Reply<()>),
+    /// These files are about to be deleted: what is published of nothing else is withdrawn. Its titles.
+    Deleting(BTreeSet<PathBuf>, Reply<Vec<String>>),
     /// The torrent of a transfer or a publication, by its id or its info-hash in hex.
     Torrent(String, Reply<(Session, TorrentHandle)>),
     /// Limits of all swarms together in bytes a second, sending and receiving; `None` is no limit.

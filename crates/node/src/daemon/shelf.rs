@@ -168,6 +168,17 @@ impl Shelf {
         Ok(WithdrawAnswer { id: publication.id.to_string(), title: publication.title().to_owned() })
     }
 
+    /// Files are about to be deleted: takes back what is published of nothing else; its titles.
+    pub(super) fn withdraw_deleted(&mut self, files: &BTreeSet<PathBuf>) -> Vec<String> {
+        let gone = |publication: &Publication| {
+            let mut of = publication.files.iter();
+            !publication.files.is_empty() && of.all(|file| files.contains(&*file.path))
+        };
+        let all = self.entries.values().map(|entry| &entry.publication);
+        let ids: Vec<Id> = all.filter(|it| gone(it)).map(|it| it.id).collect();
+        ids.into_iter().filter_map(|id| self.withdraw(&id).ok()).map(|answer| answer.title).collect()
+    }
+
     fn take_down(&mut self, entry: Entry, for_good: bool) {
         let folder = entry.shared.iter().filter_map(|shared| shared.folder.as_ref()).map(|folder| folder.0);
         for ticket in entry.tickets().chain(folder) {

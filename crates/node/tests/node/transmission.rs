@@ -48,6 +48,13 @@ impl Remote<'_> {
         done.stdout + &done.stderr
     }
 
+    /// What the node says is published.
+    fn library(&self) -> String {
+        let (api, token) = (&self.api, &self.token);
+        let head = format!("GET /api/v1/library?limit=10 HTTP/1.1\r\nHost: {api}\r\nConnection: close");
+        crate::operate::raw(api, &format!("{head}\r\nAuthorization: Bearer {token}\r\n\r\n"))
+    }
+
     /// Asks until the answer has a text; the node works meanwhile.
     fn until(&self, arguments: &[&str], wanted: &str) -> String {
         self.wait(arguments, wanted, true)
@@ -108,10 +115,18 @@ fn transmission_remote_adds_lists_stops_starts_verifies_limits_and_removes() {
     let session = remote.run(&["-si"]);
     assert!(session.contains("500 kB/s"), "{session}");
     assert!(remote.run(&["-st"]).contains("CURRENT SESSION"));
-    // The files go too, if that is asked for.
+    // The files go too, if that is asked for, and with them what was published of them.
+    let library = || remote.library();
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(90);
+    while !library().contains("film.bin") {
+        assert!(std::time::Instant::now() < end, "never published: {}", library());
+    }
     assert!(remote.run(&["-t", "2", "-rad"]).contains("success"));
     remote.wait(&["-l"], "film.bin", false);
     assert!(!folder.join("film.bin").exists());
+    assert!(!library().contains("film.bin"), "{}", library());
+    let told = node.status()["notices"].to_string();
+    assert!(told.contains("film.bin is not published any more"), "{told}");
 }
 
 #[test]

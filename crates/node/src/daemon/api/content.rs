@@ -128,7 +128,10 @@ pub(super) async fn act(
     let done = || answer::object(StatusCode::OK, &serde_json::json!({}));
     let act = match act.as_str() {
         "verify" => return inspect::verify(&shared, &id).await.map(|()| done()),
-        "remove-files" => return inspect::remove(&shared, &id, true).await.map(|()| done()),
+        "remove-files" => {
+            let withdrawn = inspect::remove(&shared, &id, true).await?;
+            return Ok(answer::object(StatusCode::OK, &serde_json::json!({ "withdrawn": withdrawn })));
+        }
         "pause" => Act::Pause,
         "resume" => Act::Resume,
         "remove" => Act::Remove,

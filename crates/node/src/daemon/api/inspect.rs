@@ -8,7 +8,8 @@ use crate::text;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use data_encoding::BASE64;
-use std::path::Path as FilePath;
+use std::collections::BTreeSet;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use throng_runtime::storage::Storage;
 use throng_swarm::PeerStatus;
@@ -107,19 +108,34 @@ pub(super) async fn verify(shared: &Shared, id: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Removes a transfer, with what it has stored if `files`.
-pub(super) async fn remove(shared: &Shared, id: &str, files: bool) -> Result<(), ApiError> {
+/// Removes a transfer, with what it has stored if `files`; titles of publications that were withdrawn, as their files go.
+pub(super) async fn remove(shared: &Shared, id: &str, files: bool) -> Result<Vec<String>, ApiError> {
     let held = shared.ask(|reply| Request::Torrent(id.to_owned(), reply)).await;
     let storage = match held {
         Ok((session, torrent)) if files => session.storage(&torrent).await,
         _ => None,
+    };
+    let withdrawn = match &storage {
+        Some(storage) => shared.ask(|reply| Request::Deleting(paths(storage), reply)).await?,
+        None => Vec::new(),
     };
     shared.ask(|reply| Request::Act(id.to_owned(), Act::Remove, reply)).await?;
     if let Some(storage) = storage {
         // Whoever waits for it learns nothing from a panic in there; there is none.
         let _ = tokio::task::spawn_blocking(move || delete(&storage)).await;
     }
-    Ok(())
+    Ok(withdrawn)
+}
+
+/// Where its files lie, as they were asked for and as they are without links on the way: publications may know either.
+fn paths(storage: &Storage) -> BTreeSet<PathBuf> {
+    let files = storage.files();
+    let root = files.root().canonicalize();
+    let both = |(index, _)| {
+        let below = files.map().path(index);
+        [Some(files.path(index)), root.as_ref().ok().map(|root| root.join(below))]
+    };
+    files.map().stored().flat_map(both).flatten().collect()
 }
 
 /// Deletes the stored files, and the folders that are empty then, below the torrent's folder alone.

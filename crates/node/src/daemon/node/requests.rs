@@ -55,6 +55,13 @@ impl Node {
                 }
                 _ = reply.send(done.map(|_| ()));
             }
+            Request::Deleting(files, reply) => {
+                let withdrawn = self.shelf.withdraw_deleted(&files);
+                withdrawn.iter().map(|title| text::line(title)).for_each(|title| {
+                    self.notice(format!("{title} is not published any more: its files were deleted"));
+                });
+                _ = reply.send(Ok(withdrawn));
+            }
             Request::Torrent(id, reply) => {
                 self.askers.push((Instant::now() + OPENING, id, reply));
                 self.answer_askers();

@@ -109,16 +109,20 @@ pub(super) async fn each(
     verb: Verb,
 ) -> Result<Value, String> {
     let ids = Wanted::of(arguments.get("ids").unwrap_or(&Value::Null))?;
+    let mut withdrawn = Vec::new();
     for (_, it) in wanted(shared, &ids).await? {
         let done = match verb {
             Verb::Start => shared.ask(|reply| Request::Act(it.id.clone(), Act::Resume, reply)).await,
             Verb::Stop => shared.ask(|reply| Request::Act(it.id.clone(), Act::Pause, reply)).await,
             Verb::Verify => inspect::verify(shared, &it.id).await,
-            Verb::Remove { files } => inspect::remove(shared, &it.id, files).await,
+            Verb::Remove { files } => {
+                inspect::remove(shared, &it.id, files).await.map(|titles| withdrawn.extend(titles))
+            }
         };
         done.map_err(|error| error.reason().to_owned())?;
     }
-    Ok(json!({}))
+    // Those who do not know this word pass over it.
+    Ok(if withdrawn.is_empty() { json!({}) } else { json!({ "withdrawn": withdrawn }) })
 }
 
 /// What is only how it is shown is taken; what would change what is moved is refused rather than forgotten.
