@@ -28,9 +28,11 @@ impl Server {
         if let Phase::Link(link) = connection.phase {
             return self.on_link_bytes(link, bytes, cx);
         }
+        // A part of a frame waits for nothing but its rest, however much comes with that.
+        let waits = !connection.input.is_empty() && connection.frame_since == 0;
         if connection.input.is_empty() {
             self.read(conn, bytes, cx);
-        } else if connection.input.len() + bytes.len() > MAX_BACKLOG + MAX_DATA {
+        } else if waits && connection.input.len() + bytes.len() > MAX_BACKLOG + MAX_DATA {
             self.punish(conn, Violation::Flood, cx);
         } else {
             let mut input = std::mem::take(&mut connection.input);

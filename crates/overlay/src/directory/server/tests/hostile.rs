@@ -105,6 +105,25 @@ fn who_shares_many_files_one_a_message_is_no_flood_but_who_shares_one_again_and_
 }
 
 #[test]
+fn much_at_once_behind_a_part_of_a_frame_is_no_flood() {
+    let mut world = World::new(config());
+    let anna = world.user("anna", 1);
+    let mut all = Vec::new();
+    for number in 0..3_000 {
+        let data = format!("\"d\\{number}.mp3\" 0 5 128 44100 9");
+        all.extend(u16::try_from(data.len()).unwrap().to_le_bytes());
+        all.extend([100, 0]);
+        all.extend(data.as_bytes());
+    }
+    let (first, rest) = all.split_at(10);
+    world.bytes(anna, first);
+    assert!(rest.len() > 80_000);
+    world.bytes(anna, rest);
+    assert!(!world.is_closed(anna));
+    assert_eq!(world.violations(Violation::Flood), 0);
+}
+
+#[test]
 fn texts_cannot_forge_fields_or_frames() {
     let mut world = World::new(config());
     let (anna, ben) = (world.user("anna", 1), world.user("ben", 1));
