@@ -5,7 +5,7 @@
 use super::around::Named;
 use super::coding::{Deflater, Inflater};
 use super::config::Role;
-use super::tables::{Received, Wanted};
+use super::tables::{Received, Table, Wanted};
 use super::violation::Violation;
 use crate::flood::{Budget, DuplicateMeter, SendQueue};
 use std::collections::BTreeMap;
@@ -169,6 +169,11 @@ impl Link {
             Phase::Up(role, _) => Some(role),
             Phase::Shaking(_) => None,
         }
+    }
+
+    /// The route table of a leaf, if it has sent one.
+    pub(super) fn leaf_table(&self) -> Option<&Table> {
+        self.live().filter(|_| self.role() == Some(Role::Leaf))?.table.as_ref()?.table.as_ref()
     }
 
     /// Where the other side can be called, as far as it is known.

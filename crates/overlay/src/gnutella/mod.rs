@@ -23,6 +23,7 @@ mod handshake;
 mod hit;
 mod host;
 mod input;
+mod leaf_index;
 mod library;
 mod link;
 mod machine;

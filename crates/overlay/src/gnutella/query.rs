@@ -124,27 +124,19 @@ impl Servent {
         wanted: &Wanted,
         cx: &mut Cx<'_>,
     ) -> usize {
-        let Some(ultrapeer) = &self.ultrapeer else { return 0 };
-        if !ultrapeer.leaves_may_match(wanted) {
+        let Some(ultrapeer) = self.ultrapeer.as_mut().filter(|up| up.leaves_may_match(wanted)) else {
             return 0;
-        }
+        };
+        let tables = self.links.iter().filter_map(|link| Some((link.stream, link.leaf_table()?)));
+        let mut targets = ultrapeer.candidates(wanted, tables);
         let hops = header.hops.saturating_add(1);
-        let targets: Vec<StreamId> = self
-            .links
-            .iter()
-            .filter(|link| link.stream != from)
-            .filter(|link| {
-                link.live().is_some_and(|live| {
-                    live.is_leaf()
-                        && hops < live.most_hops
-                        && live.table.as_ref().is_some_and(|received| {
-                            let table = received.table.as_ref();
-                            table.is_some_and(|table| wanted.may_match(|word| table.contains(word)))
-                        })
-                })
+        targets.retain(|stream| {
+            let link = self.link(*stream).filter(|link| link.stream != from);
+            link.is_some_and(|link| {
+                link.leaf_table().is_some_and(|table| wanted.may_match(|word| table.contains(word)))
+                    && link.live().is_some_and(|live| hops < live.most_hops)
             })
-            .map(|link| link.stream)
-            .collect();
+        });
         let relayed = Header { ttl: header.ttl.saturating_sub(1).max(1), hops, ..*header };
         self.send_all(&targets, relayed, payload, cx);
         targets.len()

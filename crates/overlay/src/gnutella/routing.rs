@@ -52,7 +52,7 @@ impl Servent {
                 let at = self.position(stream);
                 let table = at.and_then(|at| self.links[at].live()?.table.as_ref()?.table.as_ref());
                 if let (Some(table), Some(ultrapeer)) = (table, &mut self.ultrapeer) {
-                    ultrapeer.add(table, bits);
+                    ultrapeer.add(stream, table, bits);
                 }
                 self.table_changed(cx.now());
             }
@@ -125,9 +125,7 @@ impl Servent {
             // As large as an ultrapeer's may be: merged into a larger one each entry would stand for several.
             Role::Leaf => Some(self.library.table(bits.1)),
             Role::Ultrapeer => {
-                let leaves = self.links.iter().filter_map(|link| {
-                    link.live().filter(|live| live.is_leaf())?.table.as_ref()?.table.as_ref()
-                });
+                let leaves = self.links.iter().filter_map(super::link::Link::leaf_table);
                 let ultrapeer = self.ultrapeer.get_or_insert_default();
                 ultrapeer.rebuild(leaves, bits.1);
                 let words = ultrapeer.union().map_or(0, QrpTable::count) as usize;

@@ -137,6 +137,25 @@ impl Table {
         }
     }
 
+    /// Its size as a power of two, if it is held as a list of at most so many entries.
+    pub(super) fn bits_of_few(&self, most: usize) -> Option<u32> {
+        let (bits, count) = match self {
+            Table::Few(few) => (few.bits, few.lows.len()),
+            Table::Sparse(sparse) => (sparse.bits, sparse.lows.len()),
+            Table::Dense(_) => return None,
+        };
+        (count <= most).then_some(bits.into())
+    }
+
+    /// Each entry of a list, ascending; nothing of one that is none.
+    pub(super) fn for_each_of_few(&self, each: impl FnMut(u32)) {
+        match self {
+            Table::Few(few) => few.present().for_each(each),
+            Table::Sparse(sparse) => sparse.present().for_each(each),
+            Table::Dense(_) => {}
+        }
+    }
+
     /// Adds its words to a table of any size.
     pub(super) fn merge_into(&self, into: &mut QrpTable) {
         match self {
@@ -208,13 +227,30 @@ impl Wanted {
         if self.urns.iter().any(|urn| contains(*urn)) {
             return true;
         }
-        let tested = self.words.len();
-        let found = self.words.iter().filter(|word| contains(**word)).count();
-        match tested {
-            0 => self.urns.is_empty(),
-            1 | 2 => found == tested,
-            _ => 3 * found / tested >= 2,
+        let mut may_lack = match self.words.len() {
+            0 => return self.urns.is_empty(),
+            1 | 2 => 0,
+            tested => tested / 3,
+        };
+        for word in &self.words {
+            if !contains(*word) {
+                if may_lack == 0 {
+                    return false;
+                }
+                may_lack -= 1;
+            }
         }
+        true
+    }
+
+    /// All that it is tested by; nothing if all match it.
+    pub(super) fn hashes(&self) -> impl Iterator<Item = WordHash> + '_ {
+        self.words.iter().chain(&self.urns).copied()
+    }
+
+    /// Whether there is nothing to be tested by.
+    pub(super) fn is_open(&self) -> bool {
+        self.words.is_empty() && self.urns.is_empty()
     }
 }
 
