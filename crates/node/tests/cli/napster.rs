@@ -43,7 +43,10 @@ impl Raw {
     pub(crate) fn until(&mut self, kind: u16) -> Vec<(u16, String)> {
         let mut frames = Vec::new();
         while frames.last().is_none_or(|(last, _)| *last != kind) {
-            frames.push(self.frame().expect("the server closed the connection"));
+            let Some(frame) = self.frame() else {
+                panic!("the server closed the connection after {frames:?}")
+            };
+            frames.push(frame);
         }
         frames
     }
