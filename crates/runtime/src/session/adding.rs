@@ -6,6 +6,7 @@ use super::open::{Opened, Plan};
 use super::request::{AddRequest, Note, Source};
 use super::snapshot::Snapshot;
 use super::sources::Sources;
+use std::ops::Range;
 use std::sync::Arc;
 use throng_machine::{ContentId, Endpoint};
 use throng_swarm::{AddTorrent, Command, PeerSource};
@@ -35,6 +36,7 @@ impl Glue {
             storage: None,
             wanted: None,
             waiting_peers: Vec::new(),
+            waiting_readers: Vec::new(),
             sources: Sources::default(),
             progress: Arc::new(Progress::default()),
             trouble: None,
@@ -127,6 +129,19 @@ impl Glue {
         }
     }
 
+    /// What readers wait for is fetched first, now or as soon as the swarm knows the torrent.
+    pub(super) fn prioritise(
+        &mut self,
+        content: ContentId,
+        runs: Vec<Range<u32>>,
+        commands: &mut Vec<Command>,
+    ) {
+        match self.contents.get_mut(&content) {
+            Some(of) if of.add.is_some() => of.waiting_readers = runs,
+            _ => commands.push(Command::Prioritise(content, runs)),
+        }
+    }
+
     fn open(&self, content: ContentId, of: &Content, metainfo: Arc<Metainfo>) {
         let (plan, progress) = (of.plan.clone(), of.progress.clone());
         let (journal, notes) = (self.journal.clone(), self.notes.clone());
@@ -170,6 +185,10 @@ impl Glue {
         }
         of.stage = Stage::Running;
         self.news.insert(content);
+        let runs = std::mem::take(&mut of.waiting_readers);
+        if !runs.is_empty() {
+            commands.push(Command::Prioritise(content, runs));
+        }
         let waiting = std::mem::take(&mut of.waiting_peers);
         for (source, peer) in waiting {
             self.add_peers(content, (source, vec![peer]), commands);

@@ -4,6 +4,7 @@ use super::open::Plan;
 use super::snapshot::{Snapshot, State};
 use super::sources::Sources;
 use crate::storage::Storage;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use throng_machine::{ContentId, Endpoint};
@@ -39,6 +40,8 @@ pub(super) struct Content {
     pub(super) wanted: Option<Vec<u8>>,
     /// Addresses that came before the swarm knew the torrent.
     pub(super) waiting_peers: Vec<(PeerSource, Endpoint)>,
+    /// What readers waited for before the swarm knew the torrent.
+    pub(super) waiting_readers: Vec<Range<u32>>,
     pub(super) progress: Arc<Progress>,
     /// Sources outside BitTorrent.
     pub(super) sources: Sources,

@@ -150,7 +150,7 @@ impl Glue {
             }
             Note::Verify(content) => self.on_verify(content),
             Note::Reverified(content, lost) => self.on_reverified(content, &lost, commands),
-            Note::Prioritise(content, runs) => commands.push(Command::Prioritise(content, runs)),
+            Note::Prioritise(content, runs) => self.prioritise(content, runs, commands),
             // Who asked may have gone.
             Note::Storage(content, reply) => {
                 _ = reply.send(self.contents.get(&content).and_then(|of| of.storage.clone()));
