@@ -125,8 +125,7 @@ impl<C: Carrier> Filler<C> {
                     }
                     return Ok(bytes);
                 }
-                Some(Piece::Parts(parts)) => self.said().parts = parts,
-                Some(Piece::Others(others)) => self.said().others = others,
+                Some(piece @ (Piece::Parts(_) | Piece::Others(_))) => self.hear(piece),
                 Some(Piece::Queued(position, retry_after)) => {
                     return Err(RangeError::Busy { retry_after, position });
                 }
@@ -144,8 +143,21 @@ impl<C: Carrier> Filler<C> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes in what the source says of itself and of others.
+    fn hear(&self, piece: Piece) {
+        match piece {
+            Piece::Parts(parts) => self.said().parts = parts,
+            Piece::Others(others) => self.said().others = others,
+            _ => {}
+        }
+    }
+
+    /// What was said is told after the bytes that came with it, the last of the part perhaps.
     fn end_front(&mut self) {
         if let Some(part) = self.parts.pop_front() {
+            while let Some(piece) = self.carrier.hold(|hold| hold.take(part.id)) {
+                self.hear(piece);
+            }
             self.carrier.hold(|hold| hold.forget(part.id));
         }
     }
