@@ -312,10 +312,15 @@ fn lab() -> Result<(Lab, Host)> {
     Ok((lab, host))
 }
 
-/// It has become a leaf of our ultrapeer.
+/// It has become a leaf of our ultrapeer and told what it shares: a search before that is over at once, as nobody is there
+/// to be asked.
 async fn links(gtk: &Gtk, hub: &Member) -> Result<()> {
     gtk.ask(&format!("node add {OURS} {PORT}"))?;
-    let linked = || hub.status().links.iter().any(|link| link.agent.starts_with("gtk-gnutella"));
+    let shares = |table: Option<(u32, u32)>| table.is_some_and(|(present, _)| present > 0);
+    let linked = || {
+        let links = hub.status().links;
+        links.iter().any(|link| link.agent.starts_with("gtk-gnutella") && shares(link.table))
+    };
     let deadline = Instant::now() + PATIENCE;
     while !linked() {
         ensure!(Instant::now() < deadline, "gtk-gnutella did not link: {:?}", hub.status());
