@@ -159,7 +159,7 @@ impl Core {
         let me = self.vnodes[at].node;
         self.vnodes[at].wraps =
             listed.contains(&me) && self.vnodes[at].list.len() < usize::from(self.vnodes[at].most);
-        let cut = listed.len() >= usize::from(view.r) && self.cut_beyond(at, head, &listed);
+        let cut = self.cut_beyond(at, head, &listed);
         self.ping_contested(cx, at, (head, &listed));
         let changed = self.adopt(cx, at, (head, &listed)) || cut;
         let prdc = view.prdc.and_then(|prdc| Node::of(rule, &prdc));
@@ -181,8 +181,9 @@ impl Core {
         self.consider_collapse(cx, at);
     }
 
-    /// The head's list is as long as it wants it: what we hold beyond its end nobody would ever correct, so a newcomer
-    /// there would be skipped for ever. Says whether anything went. A list shorter than any should be costs us nothing.
+    /// What we hold beyond the end of the head's list nobody would ever correct, so a newcomer there would be skipped for
+    /// ever; that the head wants a longer list helps nothing where its own head's is short. Says whether anything went. A list
+    /// shorter than any should be costs us nothing.
     fn cut_beyond(&mut self, at: usize, head: &Node, listed: &[Node]) -> bool {
         let least = self.config.successors.map_or(LEAST_LIST, usize::from);
         let vnode = &mut self.vnodes[at];

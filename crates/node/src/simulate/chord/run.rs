@@ -420,6 +420,13 @@ mod tests {
         assert_eq!(figures.run.trace, plan().run(|_| ()).run.trace, "the same seed gives the same run");
     }
 
+    /// Lists of neighbours differ in length there, as their estimates of the size do.
+    #[test]
+    fn a_ring_of_three_thousand_grown_by_joins_has_no_gap_at_the_ends_of_lists() {
+        let figures = RingPlan { nodes: 3_000, ..plan() }.run(|_| ());
+        assert!(figures.formed.is_some_and(|seconds| seconds < 600.0), "{:?}", figures.trouble);
+    }
+
     #[test]
     fn a_ring_that_loses_a_third_heals_and_names_no_wrong_owner_meanwhile() {
         let figures = RingPlan { fail: 0.33, ..plan() }.run(|_| ());
