@@ -1,9 +1,9 @@
 //! Records and their replicas (sections 2.10 and 4 of the note).
 //!
-//! `records` is what is held, under `quota`, `shard` and `validity`; `write` and `serve` answer others; `put`, `get` and
-//! `own` are this node as a client, each step an `operation`; `sync` makes two stores equal, `upkeep` says when; `stream`
-//! carries what is too large for datagrams; `disk` holds back what is not on the disk. A host that neither holds nor
-//! wants anything has no [`Store`], only the door to it: a million such hosts share a simulator.
+//! `records` is what is held, under `quota`, `shard` and `validity`; `take` checks what comes in, `write` and `serve` answer
+//! others; `put`, `get` and `own` are this node as a client, each step an `operation`; `sync` makes two stores equal, `upkeep`
+//! says when; `stream` carries what is too large for datagrams; `disk` holds back what is not on the disk. A host that neither
+//! holds nor wants anything has no [`Store`], only the door to it: a million such hosts share a simulator.
 
 mod bulk;
 mod clocks;
