@@ -24,7 +24,7 @@ const SUPERNODE: &str = "127.0.0.1:7101";
 /// Systems that are searched, as `--in` has them.
 const SYSTEMS: [&str; 4] = ["chord", "directory", "gnutella", "supernode"];
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What is measured.
 #[derive(Args, Debug)]

@@ -28,12 +28,9 @@ impl Shelf {
             let empty = BTreeMap::new();
             let told = entry.spread(system).unwrap_or(&empty);
             let files = entry.publication.files.len() as u64;
-            let own = entry.tickets().filter_map(|ticket| told.get(&ticket));
-            let taken = own.clone().filter(|(at, _)| *at > 0).count() as u64;
-            let at = own.clone().map(|(at, _)| *at).min().unwrap_or(0);
-            let of = own.clone().map(|(_, of)| *of).max().unwrap_or(0);
-            let said = own.clone().count() as u64;
-            let done = said == files && own.clone().all(|(at, of)| at >= of);
+            let Told { said, taken, at, of, whole } =
+                entry.tickets().filter_map(|it| told.get(&it)).collect();
+            let done = said == files && whole;
             let words = match (files, said) {
                 (0, _) => "nothing to share".into(),
                 (_, 0) => "announcing".into(),
@@ -104,6 +101,35 @@ impl Shelf {
             fetched: publication.fetched,
             uploaded: entry.uploaded + status.map_or(0, |status| status.uploaded),
         }
+    }
+}
+
+/// What one system said of the files of a publication, in one look: it may have ten thousand, and is looked at often.
+struct Told {
+    /// Files it said anything of, and those that are in at least one place.
+    said: u64,
+    taken: u64,
+    /// Places of the file that is in fewest, and of the one that is to be in most.
+    at: u32,
+    of: u32,
+    /// All those are in as many places as they are to be in.
+    whole: bool,
+}
+
+impl<'a> FromIterator<&'a (u32, u32)> for Told {
+    fn from_iter<T: IntoIterator<Item = &'a (u32, u32)>>(files: T) -> Told {
+        let mut told = Told { said: 0, taken: 0, at: u32::MAX, of: 0, whole: true };
+        for (at, of) in files {
+            told.said += 1;
+            told.taken += u64::from(*at > 0);
+            told.at = told.at.min(*at);
+            told.of = told.of.max(*of);
+            told.whole &= at >= of;
+        }
+        if told.said == 0 {
+            told.at = 0;
+        }
+        told
     }
 }
 

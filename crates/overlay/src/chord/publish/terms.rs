@@ -21,6 +21,19 @@ const STOP_WORDS: [&str; 24] = [
 
 /// All words of a text, stop-words left out, each once, in order.
 pub(crate) fn words(text: &str) -> Vec<String> {
+    if text.is_ascii() { plain_words(text) } else { any_words(text) }
+}
+
+/// The same of plain letters, which neither NFKC nor folding makes more or fewer of.
+fn plain_words(text: &str) -> Vec<String> {
+    let mut found = Vec::<String>::new();
+    for word in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+        keep(word.to_ascii_lowercase(), &mut found);
+    }
+    found
+}
+
+fn any_words(text: &str) -> Vec<String> {
     let mut found = Vec::<String>::new();
     let mut word = String::new();
     for c in text.nfkc().flat_map(fold).nfkc().chain(Some(' ')) {
@@ -31,6 +44,17 @@ pub(crate) fn words(text: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// Whether a text has a word, as [`words`] gives it: a holder asks that of every posting it is given.
+pub(crate) fn contains(text: &str, word: &str) -> bool {
+    if !text.is_ascii() {
+        return any_words(text).iter().any(|other| other == word);
+    }
+    let mut all = text.split(|c: char| !c.is_ascii_alphanumeric());
+    is_kept(word)
+        && !word.bytes().any(|c| c.is_ascii_uppercase())
+        && all.any(|other| other.eq_ignore_ascii_case(word))
 }
 
 /// The words a title is published under: the first [`TERMS_MAX`].
@@ -46,10 +70,13 @@ fn fold(c: char) -> impl Iterator<Item = char> {
 }
 
 fn keep(word: String, found: &mut Vec<String>) {
-    let long_enough = LENGTHS.contains(&word.chars().count());
-    if long_enough && STOP_WORDS.binary_search(&word.as_str()).is_err() && !found.contains(&word) {
+    if is_kept(&word) && !found.contains(&word) {
         found.push(word);
     }
+}
+
+fn is_kept(word: &str) -> bool {
+    LENGTHS.contains(&word.chars().count()) && STOP_WORDS.binary_search(&word).is_err()
 }
 
 #[cfg(test)]
@@ -59,6 +86,20 @@ mod tests {
     #[test]
     fn a_title_is_cut_at_whatever_is_no_letter_or_digit() {
         assert_eq!(words("Night.of-the_Living (1968) [x264]"), ["night", "living", "1968", "x264"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn plain_text_has_the_words_that_it_has_among_others(text in "[ -~\\t\\n]{0,80}") {
+            proptest::prop_assert_eq!(plain_words(&text), any_words(&text));
+        }
+
+        #[test]
+        fn a_text_contains_its_words_and_no_others(text in "([A-Za-zÉß]{1,3}[ .]){0,8}", other in "[a-zA-Zéß]{0,3}") {
+            let all = words(&text);
+            proptest::prop_assert!(all.iter().all(|word| contains(&text, word)));
+            proptest::prop_assert_eq!(contains(&text, &other), all.contains(&other));
+        }
     }
 
     #[test]

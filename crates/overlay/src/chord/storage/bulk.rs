@@ -223,6 +223,7 @@ impl Store {
         let Some(peer) = self.streams.talks.get(&stream).and_then(|talk| talk.peer) else { return };
         if records.len() > 1 {
             self.verified.begin();
+            self.verified.check_together(&records, cx.rng());
         }
         match puts {
             _ if records.is_empty() => {}

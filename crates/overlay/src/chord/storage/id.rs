@@ -33,6 +33,20 @@ impl Locator {
         Locator { key, slot: [0xff; 12] }
     }
 
+    /// The smallest of a kind at a ring position.
+    pub(crate) const fn first_of(key: RingId, kind: Kind) -> Locator {
+        let mut slot = [0; 12];
+        slot[0] = kind as u8;
+        Locator { key, slot }
+    }
+
+    /// The largest of a kind at a ring position.
+    pub(crate) const fn last_of(key: RingId, kind: Kind) -> Locator {
+        let mut slot = [0xff; 12];
+        slot[0] = kind as u8;
+        Locator { key, slot }
+    }
+
     /// The record's kind.
     pub(crate) fn kind(&self) -> Kind {
         Kind::ALL.get(usize::from(self.slot[0])).copied().unwrap_or(Kind::Immutable)

@@ -4,6 +4,8 @@
 //! counters of `Usage` are those of the records present; a record is neither read nor copied after its end; what
 //! was larger once is not replaced by something smaller for a day, even if it is gone.
 
+use super::crowds::Crowds;
+use super::expiry::Clock;
 use super::id::{Locator, Version};
 use super::quota::{Account, Charge, Evictable, Met, Network, OVERHEAD, Quotas, Usage};
 use super::shard::{self, Rival};
@@ -134,6 +136,7 @@ pub struct Counters {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Records {
     held: BTreeMap<Locator, Box<Stored>>,
+    crowds: Crowds,
     usage: Usage,
     gone: BTreeMap<Locator, (Version, Instant)>,
     /// No record ends before this.
@@ -320,18 +323,21 @@ impl Records {
         quotas: &Quotas,
     ) -> Result<(), Refused> {
         let (id, key) = (candidate.id, candidate.id.key);
-        let bounds = Locator::first(key)..=Locator::last(key);
+        let is_posting = id.kind() == Kind::Posting;
+        // Where there is room a large share may have it; whoever has most makes room when others come.
+        if is_posting && u64::from(self.postings_at(key)) * ROOMY < u64::from(most) {
+            return Ok(());
+        }
+        let bounds = Locator::first_of(key, id.kind())..=Locator::last_of(key, id.kind());
         let mut rivals: Vec<Rival> = Vec::new();
         let mask = self.bits.get(&key).map_or(0, |bits| ((1u16 << bits) - 1) as u8);
-        for (other, stored) in self.held.range(bounds).filter(|(other, _)| other.kind() == id.kind()) {
+        for (other, stored) in self.held.range(bounds) {
             let Stored { account, network, content, expires, .. } = **stored;
             let foreign = stored.shard & mask != 0;
             rivals.push(Rival { id: *other, account, network, content, expires, foreign });
         }
         let own = rivals.iter().filter(|rival| rival.account == candidate.account).count();
-        // Where there is room a large share may have it; whoever has most makes room when others come.
-        let crowded = rivals.len() as u64 * ROOMY >= u64::from(most);
-        if id.kind() == Kind::Posting && crowded && own >= quotas.postings_per_publisher as usize {
+        if is_posting && own >= quotas.postings_per_publisher as usize {
             return Err(Refused::Limit(Met::of(Limit::Publisher)));
         }
         if rivals.len() < most as usize {
@@ -354,8 +360,9 @@ impl Records {
         let Candidate { id, version, account, network, content, shard, tombstone, body, .. } = candidate;
         let stored = Box::new(Stored { body, version, expires, content, shard, tombstone, account, network });
         self.usage.add(&stored.charge(id.kind()));
-        if let Some(old) = self.held.insert(id, stored) {
-            self.usage.remove(&old.charge(id.kind()));
+        match self.held.insert(id, stored) {
+            Some(old) => self.usage.remove(&old.charge(id.kind())),
+            None => self.crowds.added(&self.held, &id),
         }
         self.next_end = Some(self.next_end.map_or(expires, |end| end.min(expires)));
         self.changed.push(id);
@@ -385,6 +392,7 @@ impl Records {
     pub(crate) fn remove(&mut self, id: &Locator) -> bool {
         let Some(stored) = self.held.remove(id) else { return false };
         self.usage.remove(&stored.charge(id.kind()));
+        self.crowds.removed(id);
         self.changed.push(*id);
         true
     }
@@ -458,39 +466,7 @@ impl Records {
     }
 
     /// How many postings a key holds, for the decision on its shards.
-    pub(crate) fn count_at(&self, key: RingId, kind: Kind) -> usize {
-        let bounds = Locator::first(key)..=Locator::last(key);
-        self.held.range(bounds).filter(|(id, _)| id.kind() == kind).count()
-    }
-}
-
-/// The two clocks of a holder: monotonic, by which records end, and the calendar's, by which publishers number.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
-    /// Now.
-    pub now: Instant,
-    /// Now in seconds since 1970.
-    pub unix: u64,
-}
-
-impl Clock {
-    /// When a candidate ends: what is left of it, never more than signed; of a dated kind never later than its date
-    /// and TTL say, with 15 minutes for differing clocks (4.2).
-    fn expiry(&self, candidate: &Candidate) -> Result<Instant, Refused> {
-        let mut left = u64::from(candidate.remaining.min(candidate.ttl));
-        let seq = candidate.version.seq;
-        let date = match candidate.id.kind() {
-            Kind::Immutable | Kind::Mutable => None,
-            Kind::Provider | Kind::Posting => Some(seq),
-            Kind::Entry => Some(seq / 1_000),
-        };
-        if date.is_some_and(|date| date > self.unix.saturating_add(FUTURE)) {
-            return Err(Refused::Future);
-        }
-        if matches!(candidate.id.kind(), Kind::Provider | Kind::Posting) {
-            let end = seq.saturating_add(u64::from(candidate.ttl)).saturating_add(FUTURE);
-            left = left.min(end.saturating_sub(self.unix));
-        }
-        if left == 0 { Err(Refused::Expired) } else { Ok(self.now + Duration::from_secs(left)) }
+    pub(crate) fn postings_at(&self, key: RingId) -> u32 {
+        self.crowds.count(&self.held, key)
     }
 }

@@ -367,9 +367,8 @@ impl Store {
         if id.kind() != Kind::Posting {
             return (0, 0);
         }
-        let most = core.config.storing.quotas.postings_per_shard as usize;
-        let count = self.records.count_at(id.key, Kind::Posting).min(most);
-        (u32::try_from(count).unwrap_or(u32::MAX), self.shards.bits(id.key))
+        let most = core.config.storing.quotas.postings_per_shard;
+        (self.records.postings_at(id.key).min(most), self.shards.bits(id.key))
     }
 }
 

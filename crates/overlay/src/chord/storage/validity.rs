@@ -1,11 +1,15 @@
 //! Whether a record is what it says: checked by every holder before it keeps it and every reader before it believes
 //! it (4.1). Integrity rests on SHA-256 and ed25519; where a record came from counts for nothing.
+//!
+//! Signatures hold by the rules of ZIP 215, by which many checked at once hold exactly when each does: holders never differ
+//! on a record, however they came by it.
 
 use super::id::{Locator, Version};
 use super::quota::Network;
 use super::records::Candidate;
 use crate::chord::publish::terms;
-use ed25519_dalek::{Signature, VerifyingKey};
+use ed25519_dalek::VerifyingKey;
+use ed25519_zebra::{Signature, VerificationKey};
 use throng_machine::Endpoint;
 use throng_wire::chord::{
     Kind, MAX_SHARD_BITS, Posting, Provider, ProviderFlags, Record, Signed, Subject, shard_of,
@@ -40,10 +44,18 @@ pub(crate) enum Invalid {
 /// Checks signature and sense of a record; an immutable one is named by its hash and so right wherever it lies.
 pub(crate) fn check(record: &Record<'_>) -> Result<(), Invalid> {
     let Record::Signed(signed) = record else { return Ok(()) };
-    let key = VerifyingKey::from_bytes(signed.writer).map_err(|_| Invalid::Signature)?;
+    if is_weak(signed.writer) {
+        return Err(Invalid::Signature);
+    }
+    let key = VerificationKey::try_from(*signed.writer).map_err(|_| Invalid::Signature)?;
     let signature = Signature::from_bytes(signed.signature);
-    key.verify_strict(&signed.signed_bytes(), &signature).map_err(|_| Invalid::Signature)?;
+    key.verify(&signature, &signed.signed_bytes()).map_err(|_| Invalid::Signature)?;
     check_terms(signed)
+}
+
+/// Whether signatures of a key prove nothing: it is none, or of an order so small that anybody can sign for it.
+pub(crate) fn is_weak(writer: &[u8; 32]) -> bool {
+    VerifyingKey::from_bytes(writer).map_or(true, |key| key.is_weak())
 }
 
 /// Checks sense alone, of a record whose signature is known to hold.
@@ -59,8 +71,9 @@ fn check_terms(signed: &Signed<'_>) -> Result<(), Invalid> {
         return Ok(());
     };
     let posting = Posting::decode(value).map_err(|_| Invalid::Form)?;
-    let words = words_of(&posting);
-    let has = |term: &str| words.iter().any(|word| word == term);
+    let has = |term: &str| {
+        terms::contains(posting.title, term) || posting.tags().any(|tag| terms::contains(tag, term))
+    };
     let second = under.second().is_none_or(|term| has(term.as_str()));
     if has(under.first().as_str()) && second { Ok(()) } else { Err(Invalid::Terms) }
 }

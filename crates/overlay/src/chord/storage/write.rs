@@ -2,9 +2,9 @@
 //! copy (4.3, steps 3 and 4).
 
 use super::disk::Waiter;
+use super::expiry::Clock;
 use super::id::Locator;
 use super::placement;
-use super::records::Clock;
 use super::shards;
 use super::{Call, Store};
 use crate::chord::core::{Core, Received};

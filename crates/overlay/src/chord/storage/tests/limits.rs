@@ -142,7 +142,7 @@ fn a_flood_of_one_key_does_not_push_out_a_rare_file() {
         }
     }
     assert!(records.find(&posting(1, 7, 1).id, clock(0).now).is_some());
-    assert_eq!(records.count_at(key(1), Kind::Posting), 100);
+    assert_eq!(records.postings_at(key(1)), 100);
 }
 
 #[test]

@@ -7,9 +7,10 @@ mod size;
 mod validity;
 mod versions;
 
+use super::expiry::Clock;
 use super::id::{Locator, Version};
 use super::quota::{Network, Quotas};
-use super::records::{Candidate, Clock, Kept, Records, Refused};
+use super::records::{Candidate, Kept, Records, Refused};
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 use throng_machine::{Endpoint, Instant};
