@@ -178,13 +178,13 @@ impl Transfers {
         let wanted = wanted(&kept).map_err(|reason| Refused::new(Why::Wrong, reason))?;
         (kept.id, kept.name) = (wanted.id(), wanted.item.title.clone());
         if let Some(transfer) = self.all.get(&kept.id) {
-            return Ok(FetchAnswer { id: kept.id, name: transfer.kept.name.clone() });
+            return Ok(FetchAnswer { id: kept.id, name: transfer.kept.name.clone(), known: true });
         }
         if let Some(path) = own(&wanted.item) {
             let reason = format!("it is here already: {}", text::path(&path));
             return Err(Refused::new(Why::Conflict, reason));
         }
-        let answer = FetchAnswer { id: kept.id.clone(), name: kept.name.clone() };
+        let answer = FetchAnswer { id: kept.id.clone(), name: kept.name.clone(), known: false };
         self.keep(&kept);
         self.start(kept, wanted, sources);
         Ok(answer)

@@ -73,12 +73,14 @@ impl Shared {
 
     /// All transfers, the newest first; asked for part by part, so that the node does other things between.
     async fn all_transfers(&self) -> Result<Vec<TransferReport>, ApiError> {
-        let (mut all, mut page) = (Vec::new(), PageRequest::default());
+        // Each part costs a look at all of them: as few as there may be.
+        let limit = Some(usize::MAX);
+        let (mut all, mut page) = (Vec::new(), PageRequest { after: None, limit });
         loop {
             let part = self.ask(|reply| Request::Transfers(page, reply)).await?;
             all.extend(part.transfers);
             match part.next {
-                Some(next) => page = PageRequest { after: Some(next), limit: None },
+                Some(next) => page = PageRequest { after: Some(next), limit },
                 None => return Ok(all),
             }
         }

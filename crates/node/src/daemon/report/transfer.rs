@@ -31,6 +31,9 @@ pub(crate) struct FetchAnswer {
     pub(crate) id: String,
     /// Its name, as far as known.
     pub(crate) name: String,
+    /// Whether it was being fetched already.
+    #[serde(default)]
+    pub(crate) known: bool,
 }
 
 /// `GET /api/v1/transfers`.

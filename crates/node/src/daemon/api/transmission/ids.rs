@@ -1,5 +1,5 @@
 //! Small numbers for transfers, as this interface names them: given once, in the order in which transfers were first
-//! seen, never used again while the node runs.
+//! seen, never used again while the node runs. Whoever names a transfer that was seen is answered without a look at all.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -13,6 +13,9 @@ const MOST_GONE: usize = 10_000;
 #[derive(Default, Debug)]
 pub(super) struct Ids {
     numbers: BTreeMap<String, i64>,
+    ids: BTreeMap<i64, String>,
+    /// Ids by info-hash, where there is one.
+    hashes: BTreeMap<String, String>,
     last: i64,
     /// Numbers of those that are gone, and since when.
     gone: VecDeque<(i64, i64)>,
@@ -39,20 +42,41 @@ pub(super) enum Name {
 }
 
 impl Ids {
-    /// The number of a transfer.
-    pub(super) fn number(&mut self, id: &str) -> i64 {
+    /// Whether none was seen yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.last == 0
+    }
+
+    /// The number of a transfer; `hash` is its info-hash in hex, or its id again.
+    pub(super) fn number(&mut self, id: &str, hash: &str) -> i64 {
+        if hash != id && !self.hashes.contains_key(hash) {
+            self.hashes.insert(hash.to_owned(), id.to_owned());
+        }
         if let Some(number) = self.numbers.get(id) {
             return *number;
         }
         self.last += 1;
         self.numbers.insert(id.to_owned(), self.last);
+        self.ids.insert(self.last, id.to_owned());
         self.last
+    }
+
+    /// The number and id of the transfer that a name means, if it was seen.
+    pub(super) fn seen(&self, name: &Name) -> Option<(i64, String)> {
+        let id = match name {
+            Name::Number(number) => self.ids.get(number)?,
+            Name::Hash(hash) => self.hashes.get(hash).unwrap_or(hash),
+        };
+        Some((*self.numbers.get(id)?, id.clone()))
     }
 
     /// Forgets transfers that are gone; `living` says which are not. `now` in seconds since 1970.
     pub(super) fn keep(&mut self, living: impl Fn(&str) -> bool, now: i64) {
-        let gone = self.numbers.extract_if(.., |id, _| !living(id));
-        self.gone.extend(gone.map(|(_, number)| (number, now)));
+        for (_, number) in self.numbers.extract_if(.., |id, _| !living(id)) {
+            self.ids.remove(&number);
+            self.gone.push_back((number, now));
+        }
+        self.hashes.retain(|_, id| self.numbers.contains_key(id));
         while self.gone.front().is_some_and(|(_, since)| now - since > LATELY) || self.gone.len() > MOST_GONE
         {
             self.gone.pop_front();
@@ -109,9 +133,19 @@ mod tests {
     #[test]
     fn a_number_stays_a_transfers_own() {
         let mut ids = Ids::default();
-        assert_eq!((ids.number("b"), ids.number("a"), ids.number("b")), (1, 2, 1));
+        assert_eq!((ids.number("b", "b0"), ids.number("a", "a0"), ids.number("b", "b0")), (1, 2, 1));
+        let hash = |hash: &str| Name::Hash(hash.into());
+        let b = Some((1, "b".to_owned()));
+        assert_eq!(
+            (ids.seen(&Name::Number(1)), ids.seen(&hash("b")), ids.seen(&hash("b0"))),
+            (b.clone(), b.clone(), b)
+        );
         ids.keep(|id| id == "a", 1_000);
-        assert_eq!((ids.number("a"), ids.number("b")), (2, 3));
+        assert_eq!(
+            (ids.seen(&Name::Number(1)), ids.seen(&hash("b")), ids.seen(&hash("b0"))),
+            (None, None, None)
+        );
+        assert_eq!((ids.number("a", "a0"), ids.number("b", "b0")), (2, 3));
         assert_eq!((ids.gone_lately(1_001), ids.gone_lately(2_000)), (vec![1], vec![]));
     }
 

@@ -1,14 +1,17 @@
 //! `torrent-*`: transfers listed, added and told what to do.
 
 use super::fields::{self, Torrent};
-use super::ids::Wanted;
+use super::ids::{Name, Wanted};
 use super::{argument, flag, text};
 use crate::daemon::api::{Shared, inspect};
 use crate::daemon::report::{FetchRequest, TransferDetail, TransferReport};
 use crate::daemon::request::{Act, Request};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Transfers that are asked for one by one; for more all are looked at.
+const FEW: usize = 16;
 
 /// What may be done with each of several transfers.
 #[derive(Clone, Copy)]
@@ -26,16 +29,35 @@ async fn numbered(shared: &Shared) -> Result<Vec<(i64, TransferReport)>, String>
     transfers.reverse();
     let living: BTreeSet<&str> = transfers.iter().map(|transfer| transfer.id.as_str()).collect();
     shared.remote.ids(|ids| ids.keep(|id| living.contains(id), now()));
-    let mut all: Vec<_> =
-        shared.remote.ids(|ids| transfers.into_iter().map(|it| (ids.number(&it.id), it)).collect());
+    let mut all: Vec<_> = shared
+        .remote
+        .ids(|ids| transfers.into_iter().map(|it| (ids.number(&it.id, fields::hash(&it)), it)).collect());
     all.sort_by_key(|(number, _)| *number);
     Ok(all)
 }
 
 async fn wanted(shared: &Shared, wanted: &Wanted) -> Result<Vec<(i64, TransferReport)>, String> {
+    if let Wanted::These(names) = wanted
+        && let Some(found) = seen(shared, names).await
+    {
+        return Ok(found);
+    }
     let mut all = numbered(shared).await?;
     all.retain(|(number, it)| wanted.is(*number, &[&it.id, fields::hash(it)]));
     Ok(all)
+}
+
+/// A few that were seen before, without a look at all; none if one of them was not, or is gone.
+async fn seen(shared: &Shared, names: &[Name]) -> Option<Vec<(i64, TransferReport)>> {
+    if names.len() > FEW {
+        return None;
+    }
+    let ids: Option<BTreeMap<_, _>> = shared.remote.ids(|ids| names.iter().map(|it| ids.seen(it)).collect());
+    let mut found = Vec::new();
+    for (number, id) in ids? {
+        found.push((number, shared.ask(|reply| Request::Transfer(id, reply)).await.ok()?));
+    }
+    Some(found)
 }
 
 pub(super) async fn get(shared: &Shared, arguments: &Map<String, Value>) -> Result<Value, String> {
@@ -87,20 +109,24 @@ pub(super) async fn add(shared: &Shared, arguments: &Map<String, Value>) -> Resu
     };
     // Line breaks are usual in base64 of this size.
     let torrent = torrent.map(|torrent| torrent.split_whitespace().collect());
-    let before = numbered(shared).await?;
+    if shared.remote.ids(|ids| ids.is_empty()) {
+        // Those that were there before have the numbers before.
+        numbered(shared).await?;
+    }
     let output = text(arguments, "download-dir").map_or_else(|| shared.downloads.to_string(), str::to_owned);
     let request = FetchRequest { source, torrent, output, only: Vec::new(), peers: Vec::new() };
     let reason = |error: crate::daemon::api::answer::ApiError| error.reason().to_owned();
     let added = shared.ask(|reply| Request::Fetch(request, reply)).await.map_err(reason)?;
-    let duplicate = before.iter().any(|(_, it)| it.id == added.id);
     let start = shared.remote.limits(|limits| limits.start_added);
-    if !duplicate && flag(arguments, "paused").unwrap_or(!start) {
+    if !added.known && flag(arguments, "paused").unwrap_or(!start) {
         shared.ask(|reply| Request::Act(added.id.clone(), Act::Pause, reply)).await.map_err(reason)?;
     }
-    let all = numbered(shared).await?;
-    let (number, it) = all.iter().find(|(_, it)| it.id == added.id).ok_or("it was removed at once")?;
-    let told = json!({ "id": number, "name": it.name, "hashString": fields::hash(it) });
-    Ok(json!({ (if duplicate { "torrent-duplicate" } else { "torrent-added" }): told }))
+    let it = shared.ask(|reply| Request::Transfer(added.id.clone(), reply)).await;
+    let it = it.map_err(|_| "it was removed at once")?;
+    let hash = fields::hash(&it);
+    let number = shared.remote.ids(|ids| ids.number(&it.id, hash));
+    let told = json!({ "id": number, "name": it.name, "hashString": hash });
+    Ok(json!({ (if added.known { "torrent-duplicate" } else { "torrent-added" }): told }))
 }
 
 pub(super) async fn each(
