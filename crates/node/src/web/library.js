@@ -2,7 +2,7 @@
 
 import { announce, confirm, el, show } from "/dom.js";
 import { get, lines, post } from "/api.js";
-import { percent, plural, size, words } from "/format.js";
+import { count, percent, plural, size, words } from "/format.js";
 
 const EVERY_MS = 3000;
 /** Publications shown at first, more with each wish for more, and at most. */
@@ -25,7 +25,7 @@ export function open() {
     const report = await get(`library?limit=${limit}`).catch(() => null);
     if (report === null) return;
     const { publications, hashing, total, next } = report;
-    sum.textContent = next === undefined ? plural(total, "publication") : `the newest ${publications.length} of ${plural(total, "publication")}`;
+    sum.textContent = next === undefined ? plural(total, "publication") : `the newest ${count(publications.length)} of ${plural(total, "publication")}`;
     more.hidden = next === undefined || limit >= MOST;
     show(busy, hashing, (rows) => rows.map((row) => el("p", { class: "card" }, `Hashing ${row.path}: ${percent(row.done, row.total)} %`)));
     show(list, publications, (all) => (all.length === 0
@@ -82,7 +82,7 @@ function card(it, done) {
     done();
   };
   const spread = Object.entries(it.systems).map(([name, how]) =>
-    el("span", { class: `pill ${how.of > 0 && how.at >= how.of ? "good" : "soft"}`, title: `${how.files[0]} of ${plural(how.files[1], "file")}` }, `${words(name)}: ${how.words || `${how.at} of ${how.of}`}`));
+    el("span", { class: `pill ${how.of > 0 && how.at >= how.of ? "good" : "soft"}`, title: `${count(how.files[0])} of ${plural(how.files[1], "file")}` }, `${words(name)}: ${how.words || `${how.at} of ${how.of}`}`));
   return el("section", { class: "card", "aria-label": it.title },
     el("div", { class: "head" }, el("h2", {}, it.title), it.fetched ? el("span", { class: "pill soft" }, "fetched") : null,
       el("span", { class: "push" }, el("button", { type: "button", class: "quiet small", "aria-label": `Withdraw ${it.title}`, onclick: withdraw }, "Withdraw"))),

@@ -29,8 +29,11 @@ export function rows({ label, columns, row, onsort }) {
   let items = [];
 
   const paint = () => {
-    const first = Math.max(0, Math.floor(root.scrollTop / HEIGHT) - SPARE);
-    const last = Math.min(items.length, Math.ceil((root.scrollTop + root.clientHeight) / HEIGHT) + SPARE);
+    const high = Math.ceil(root.clientHeight / HEIGHT);
+    // The list may have become shorter than where it is scrolled to; it ends at the last row then.
+    const seenFirst = Math.min(Math.floor(root.scrollTop / HEIGHT), Math.max(0, items.length - high));
+    const first = Math.max(0, seenFirst - SPARE);
+    const last = Math.min(items.length, seenFirst + high + 1 + SPARE);
     top.style.height = `${first * HEIGHT}px`;
     bottom.style.height = `${(items.length - last) * HEIGHT}px`;
     const seen = new Set();

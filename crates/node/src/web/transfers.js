@@ -2,7 +2,7 @@
 
 import { announce, confirm, el } from "/dom.js";
 import { post } from "/api.js";
-import { percent, plural, rate, size, span } from "/format.js";
+import { count, percent, plural, rate, size, span } from "/format.js";
 import { rows } from "/rows.js";
 import { adder } from "/add.js";
 import * as detail from "/detail.js";
@@ -83,7 +83,7 @@ function list(state) {
     table.show(order(shown, sort), sort);
     none.hidden = all.length > 0;
     table.root.hidden = all.length === 0;
-    sum.textContent = shown.length === all.length ? plural(all.length, "transfer") : `${plural(shown.length, "transfer")} of ${all.length}`;
+    sum.textContent = shown.length === all.length ? plural(all.length, "transfer") : `${plural(shown.length, "transfer")} of ${count(all.length)}`;
   };
   const root = el("div", {},
     el("div", { class: "head" }, el("h1", {}, "Transfers"), sum),

@@ -9,6 +9,7 @@
 
 mod browser;
 mod content;
+mod many;
 mod overlays;
 #[allow(dead_code, reason = "shared with the tests of the node, which use the rest")]
 #[path = "../node/peers.rs"]
