@@ -78,12 +78,24 @@ fn own_among(founders: &[SocketAddr], at: SocketAddr) -> Option<SocketAddr> {
 /// hold all that a large library has.
 const SPARE: u8 = 75;
 
+/// Bytes and records of the store: all that one node may publish (16,384 items under twelve words each) has room in a ring
+/// so small that each node holds everything.
+const STORE: (u64, u32) = (256 << 20, 800_000);
+/// ... but no larger part of the memory that the node may have.
+const STORE_PART: u64 = 4;
+
+fn quotas(memory_limit: Option<u64>) -> chord::Quotas {
+    let bytes = memory_limit.map_or(STORE.0, |limit| STORE.0.min(limit / STORE_PART));
+    let records = u32::try_from(bytes / (STORE.0 / u64::from(STORE.1))).unwrap_or(STORE.1).min(STORE.1);
+    chord::Quotas { bytes, records, spare_percent: SPARE, ..chord::Quotas::default() }
+}
+
 /// Begins to enter the ring.
 pub(super) fn start(entry: Entry, starting: &Starting<'_>) -> Outcome<Rc<RingSystem>> {
     let Starting { args, home, identity, port, .. } = *starting;
     let config = RingConfig { source: Source::default(), records: Some(home.path(RECORDS)) };
     let timers = chord::Timers { hand_over: args.leave_timeout, ..chord::Timers::default() };
-    let quotas = chord::Quotas { spare_percent: SPARE, ..chord::Quotas::default() };
+    let quotas = quotas(args.resources.memory_limit);
     let storing = chord::Storing { quotas, ..chord::Storing::default() };
     let chosen = chord::Config { vnodes: args.chord_places, timers, storing, ..chord::Config::default() };
     let known = entry.clone();
