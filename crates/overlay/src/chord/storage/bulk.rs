@@ -14,6 +14,7 @@ use super::{Store, placement};
 use crate::chord::core::{Core, Received};
 use crate::chord::node::Node;
 use crate::chord::{Context, Failure};
+use std::time::Duration;
 use throng_machine::StreamId;
 use throng_wire::chord::{Frame, FramePut, Held, Limit, Outcome, PutFlags, PutResult, Record, RingId, own};
 
@@ -58,7 +59,11 @@ impl Store {
         let Some(Job::Many(number, many)) = &mut talk.job else { return };
         let writing = self.operations.get_mut(number).and_then(Operation::writing);
         let Some(writing) = writing else { return self.finish(core, stream, None, cx) };
-        let all = u32::try_from(writing.sent.len()).unwrap_or(u32::MAX);
+        let all = match writing.pause {
+            0 => u32::try_from(writing.sent.len()).unwrap_or(u32::MAX),
+            // It takes no more for now: what it has is answered, and the others wait.
+            _ => many.sent,
+        };
         let until = all.min(many.answered.saturating_add(WINDOW));
         let first = many.sent;
         many.sent = until.max(first);
@@ -152,12 +157,38 @@ impl Store {
         let Some(key) = writing.open().next().map(|item| item.key) else {
             return self.put_done(core, number, cx);
         };
+        let pauses = writing.pause > 0;
         operation.key = key;
+        if pauses {
+            return self.put_paused(core, (number, progress), cx);
+        }
         if progress {
             operation.attempts = operation.attempts.saturating_sub(1);
             return self.look(core, number);
         }
         self.again(core, number, Failure::Busy, cx);
+    }
+}
+
+impl Store {
+    /// The owner takes no more for now: the rest follows when it said, as often as it takes some.
+    pub(super) fn put_paused(
+        &mut self,
+        core: &mut Core,
+        (number, progress): (u32, bool),
+        cx: &mut Context<'_>,
+    ) {
+        let Some(operation) = self.operations.get_mut(&number) else { return };
+        operation.attempts = operation.attempts.saturating_sub(1);
+        if progress {
+            operation.failed = None;
+        }
+        let seconds = operation.writing().map_or(0, |writing| std::mem::take(&mut writing.pause));
+        let until = cx.now() + Duration::from_secs(u64::from(seconds));
+        self.again(core, number, Failure::Busy, cx);
+        if let Some(operation) = self.operations.get_mut(&number) {
+            operation.due = operation.due.max(Some(until));
+        }
     }
 }
 

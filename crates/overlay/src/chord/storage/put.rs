@@ -128,6 +128,9 @@ impl Store {
             Some((_, State::Open(copies), false)) if copies > 0 => self.put_directly(core, number, cx),
             Some((key, ..)) => {
                 operation.key = key;
+                if operation.writing().is_some_and(|writing| writing.pause > 0) {
+                    return self.put_paused(core, (number, progress), cx);
+                }
                 if progress {
                     operation.attempts = operation.attempts.saturating_sub(1);
                 }

@@ -7,6 +7,8 @@ use throng_wire::chord::{
     Held, Limit, MAX_PAYLOAD, Outcome, PutFlags, PutResult, Record, RefreshItem, RingId, own,
 };
 
+/// Seconds that an owner's wish to be left alone counts at most.
+const MOST_PAUSE: u32 = 10;
 /// Bytes of a renewal: key, id, version, life, hash and signature.
 const RENEWAL: usize = 144;
 /// Bytes of a put that are not records.
@@ -46,6 +48,8 @@ pub(crate) struct Writing {
     pub by_stream: bool,
     /// Hosts of the set.
     pub of: u8,
+    /// Seconds the owner wants to be left alone, if it takes no more for now.
+    pub pause: u32,
 }
 
 /// One of the records.
@@ -89,6 +93,7 @@ impl Writing {
             answered: 0,
             by_stream: true,
             of: 0,
+            pause: 0,
         }
     }
 
@@ -215,7 +220,10 @@ pub(super) fn apply(writing: &mut Writing, (first, results): (usize, &[PutResult
             Outcome::Stored { copies, .. } => State::Open(copies.max(1)),
             Outcome::NotMine | Outcome::NeedBody => State::Open(0),
             // Who publishes, or passes on what came from many, goes slower; a person is told.
-            Outcome::Refused { limit: Limit::Rate, .. } if patient => State::Open(0),
+            Outcome::Refused { limit: Limit::Rate, retry_after } if patient => {
+                writing.pause = writing.pause.max(retry_after.clamp(1, MOST_PAUSE));
+                State::Open(0)
+            }
             _ => State::Refused(*result),
         };
         // Whatever is to be sent again is sent whole.
