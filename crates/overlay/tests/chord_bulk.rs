@@ -75,6 +75,19 @@ fn a_library_is_stored_and_found_within_seconds_and_every_record_has_its_copies(
     assert_eq!(ring.copies().iter().sum::<usize>(), FILES as usize * 4 * 5);
 }
 
+/// Each owner takes a tenth of what it is given in a burst, and the rest at a rate.
+#[test]
+fn what_owners_take_slowly_is_stored_as_fast_as_they_take_it() {
+    let slow = roomy();
+    let storing = Storing { spare_puts: (50, 100), ..slow.storing };
+    let mut ring = Rings::new(4, 12, Config { storing, ..slow });
+    ring.settle();
+    publish(&mut ring, 3);
+    // The largest range is some three of twelve: 1,500 of the 6,000 records.
+    let took = until_stored(&mut ring, 3, 60);
+    assert!(took >= 8, "{took} s");
+}
+
 #[test]
 fn what_a_holder_takes_with_it_in_the_middle_is_stored_at_others() {
     let mut ring = Rings::new(2, 12, roomy());
