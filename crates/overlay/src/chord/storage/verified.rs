@@ -43,11 +43,16 @@ impl Verified {
 
     /// Checks the signatures of records that came together: if all hold, [`Verified::check`] need not do it again. If one
     /// does not it is not known which, and each is checked by itself.
-    pub(crate) fn check_together(&mut self, records: &[Held<'_>], rng: &mut dyn Entropy) {
+    pub(crate) fn check_together<'a>(
+        &mut self,
+        records: impl Iterator<Item = &'a Held<'a>>,
+        rng: &mut dyn Entropy,
+    ) {
         self.together.clear();
-        let mut verifier = Verifier::new();
-        let mut marks = Vec::with_capacity(records.len());
-        let mut sound = None;
+        if self.marks.is_empty() {
+            return;
+        }
+        let (mut verifier, mut marks, mut sound) = (Verifier::new(), Vec::new(), None);
         for held in records {
             let Record::Signed(signed) = held.record else { continue };
             if sound != Some(signed.writer) && validity::is_weak(signed.writer) {
@@ -178,13 +183,13 @@ mod tests {
         let mut bodies = [values(&writers[0], 20), values(&writers[1], 3)].concat();
         let mut verified = Verified::default();
         verified.begin();
-        verified.check_together(&held(&bodies), &mut SplitMix64::new(1));
+        verified.check_together(held(&bodies).iter(), &mut SplitMix64::new(1));
         assert_eq!(verified.together.len(), 23);
         for wrong in [0, 11, 22] {
             let last = bodies[wrong].len() - 1;
             bodies[wrong][last] ^= 1;
             let records = held(&bodies);
-            verified.check_together(&records, &mut SplitMix64::new(1));
+            verified.check_together(records.iter(), &mut SplitMix64::new(1));
             let refused = records.iter().filter(|held| verified.check(&held.record).is_err());
             assert_eq!(refused.count(), 1, "{wrong}");
             bodies[wrong][last] ^= 1;
@@ -202,7 +207,7 @@ mod tests {
         let records: Vec<Held<'_>> = (1..=8).map(|seq| Held { remaining: 60, record: forged(seq) }).collect();
         let mut verified = Verified::default();
         verified.begin();
-        verified.check_together(&records, &mut SplitMix64::new(1));
+        verified.check_together(records.iter(), &mut SplitMix64::new(1));
         assert!(records.iter().all(|held| verified.check(&held.record) == Err(Invalid::Signature)));
     }
 }

@@ -175,6 +175,10 @@ impl Store {
         let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
         let admitted =
             core.endpoint == Some(from.from.endpoint) || self.admits(core, &asker, count, cx.now());
+        // What is not admitted costs no look at a signature.
+        if admitted && count > 1 {
+            self.verified.check_together(records.iter().flatten(), cx.rng());
+        }
         let mut slots = Vec::with_capacity(records.len());
         for held in &records {
             slots.push(match held {
