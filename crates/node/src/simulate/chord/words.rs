@@ -83,7 +83,7 @@ fn search(world: &mut World, number: u32, query: Query, idle: f64) -> Searched {
     }
     let took = world.seconds() - start;
     let bytes = (world.sim.probe().totals.datagram_bytes - before) as f64 - idle * took;
-    Searched { found, first, bytes: bytes.max(0.0), asked: asked(world).saturating_sub(asked_before) }
+    Searched { found, first, bytes, asked: asked(world).saturating_sub(asked_before) }
 }
 
 /// Bytes a second that the ring sends while nothing is asked.
@@ -249,10 +249,11 @@ impl Answers {
         }
     }
 
+    /// In a ring so large that what it sends besides hides a search, nothing was measured and nothing holds.
     fn holds(&self, most: Option<f64>) -> bool {
-        mean(&self.recalls) >= 0.99
-            && most
-                .is_none_or(|most| quantile(&self.bytes, 0.5) <= most && quantile(&self.owners, 0.5) <= 1.0)
+        let bytes = quantile(&self.bytes, 0.5);
+        let few = |most| bytes > 0.0 && bytes <= most && quantile(&self.owners, 0.5) <= 1.0;
+        mean(&self.recalls) >= 0.99 && most.is_none_or(few)
     }
 
     fn row(&self, table: &mut Table, (nodes, files, wanted): (u32, u32, &str), most: Option<f64>) {
