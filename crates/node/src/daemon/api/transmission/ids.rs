@@ -72,13 +72,30 @@ impl Ids {
 
     /// Forgets transfers that are gone; `living` says which are not. `now` in seconds since 1970.
     pub(super) fn keep(&mut self, living: impl Fn(&str) -> bool, now: i64) {
-        for (_, number) in self.numbers.extract_if(.., |id, _| !living(id)) {
+        let gone: Vec<i64> =
+            self.numbers.extract_if(.., |id, _| !living(id)).map(|(_, number)| number).collect();
+        for number in gone {
             self.ids.remove(&number);
-            self.gone.push_back((number, now));
+            self.is_gone(number, now);
         }
         self.hashes.retain(|_, id| self.numbers.contains_key(id));
-        while self.gone.front().is_some_and(|(_, since)| now - since > LATELY) || self.gone.len() > MOST_GONE
-        {
+        while self.gone.front().is_some_and(|(_, since)| now - since > LATELY) {
+            self.gone.pop_front();
+        }
+    }
+
+    /// A transfer was removed: if it is added again it has another number.
+    pub(super) fn forget(&mut self, id: &str, hash: &str, now: i64) {
+        if let Some(number) = self.numbers.remove(id) {
+            self.ids.remove(&number);
+            self.hashes.remove(hash);
+            self.is_gone(number, now);
+        }
+    }
+
+    fn is_gone(&mut self, number: i64, now: i64) {
+        self.gone.push_back((number, now));
+        if self.gone.len() > MOST_GONE {
             self.gone.pop_front();
         }
     }
@@ -147,6 +164,8 @@ mod tests {
         );
         assert_eq!((ids.number("a", "a0"), ids.number("b", "b0")), (2, 3));
         assert_eq!((ids.gone_lately(1_001), ids.gone_lately(2_000)), (vec![1], vec![]));
+        ids.forget("a", "a0", 1_000);
+        assert_eq!((ids.seen(&Name::Number(2)), ids.number("a", "a0")), (None, 4));
     }
 
     #[test]

@@ -142,7 +142,11 @@ pub(super) async fn each(
             Verb::Stop => shared.ask(|reply| Request::Act(it.id.clone(), Act::Pause, reply)).await,
             Verb::Verify => inspect::verify(shared, &it.id).await,
             Verb::Remove { files } => {
-                inspect::remove(shared, &it.id, files).await.map(|titles| withdrawn.extend(titles))
+                let removed = inspect::remove(shared, &it.id, files).await;
+                removed.map(|titles| {
+                    shared.remote.ids(|ids| ids.forget(&it.id, fields::hash(&it), now()));
+                    withdrawn.extend(titles);
+                })
             }
         };
         done.map_err(|error| error.reason().to_owned())?;
