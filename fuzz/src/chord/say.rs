@@ -90,6 +90,7 @@ fn found<'a>(w: &'a Words, lookup: u64, input: &mut Input<'_>) -> Found<'a> {
         timeouts: input.byte(),
         n_est: u64::from(input.byte()),
         initiator: input.one_in(4).then_some(w.contacts[0]),
+        pass: w.number,
         replicas: (&w.contacts[..w.contacts.len() / 2]).into(),
         list: (&w.contacts).into(),
     }
@@ -126,6 +127,7 @@ fn of_the_store(kind: u8, w: &Words, input: &mut Input<'_>) -> Said {
                 selector,
                 limit: input.byte(),
                 cursor: u32::from(input.byte()),
+                padding: Padding::of(u16::from(input.byte())),
             })
         }
         2..5 => said(Put { flags: flags(input), cas: input.one_in(4).then_some(w.number), records }),

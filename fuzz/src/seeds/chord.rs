@@ -143,6 +143,7 @@ fn of_tables_and_lookups(add: &mut impl FnMut(Message<'_>)) {
         timeouts: 0,
         n_est: 9,
         initiator: Some(a),
+        pass: 4,
         replicas: list,
         list,
     };
@@ -199,7 +200,7 @@ fn of_the_store(records: &[Vec<u8>], add: &mut impl FnMut(Message<'_>)) {
         Selector::Sample(7),
         Selector::Postings(filter),
     ] {
-        add(Get { key, kinds: KindSet::ALL, selector, limit: 9, cursor: 0 }.into());
+        add(Get { key, kinds: KindSet::ALL, selector, limit: 9, cursor: 0, padding: Padding::of(3) }.into());
     }
     let large = (&[SUMMARY]).into();
     for record in records {

@@ -5,7 +5,7 @@
 
 use super::config::{Config, Host};
 use super::core::{Core, Life};
-use super::lookup::{Frame, list_length};
+use super::lookup::{Frame, Slot, list_length};
 use super::machine::Chord;
 use super::node::{Entry, Node, Stamp};
 use super::proof::Proofs;
@@ -126,27 +126,22 @@ impl StableRing {
 
     /// The finger of each interval of a table, by distance.
     fn fingers(&self, me: &Node, frame: &Frame) -> Vec<Node> {
-        frame.intervals().filter_map(|interval| self.finger(me, frame, interval)).collect()
+        frame.all().filter_map(|slot| self.finger(me, frame, slot)).collect()
     }
 
-    /// The first node of an interval, or of the first candidates the nearest.
-    fn finger(&self, me: &Node, frame: &Frame, (key, end): (RingId, Option<RingId>)) -> Option<Node> {
+    /// The first node of an interval, or of its candidates the nearest; the first again if there is none.
+    fn finger(&self, me: &Node, frame: &Frame, slot: Slot) -> Option<Node> {
+        let (key, end) = (frame.key(slot), frame.base.after(slot).map(|next| frame.base.start(next)));
         let (place, start, len) = (self.place(key), dist(frame.me, key), self.nodes.len());
         let within = |node: &Node| {
             let distance = dist(frame.me, node.id);
             distance >= start && end.is_none_or(|end| distance < end)
         };
-        let after = (0..len).map(|by| self.nodes[(place + by) % len]).take_while(within);
-        match &self.rtt {
-            Some(RoundTrips::Between(rtt)) => {
-                let candidates = after.take(usize::from(frame.config.candidates.max(1)));
-                candidates.min_by_key(|node| rtt(me.endpoint, node.endpoint))
-            }
-            _ => {
-                let mut after = after;
-                after.next()
-            }
-        }
+        let mut after = (0..len).map(|by| self.nodes[(place + by) % len]).take_while(within);
+        let first = after.next()?;
+        let Some(RoundTrips::Between(rtt)) = &self.rtt else { return Some(first) };
+        let more = after.take_while(|node| frame.is_candidate(slot, node.id));
+        std::iter::once(first).chain(more).min_by_key(|node| rtt(me.endpoint, node.endpoint))
     }
 
     /// What is known of a node that answers.

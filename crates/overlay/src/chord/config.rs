@@ -26,6 +26,8 @@ pub struct Config {
     pub write_quorum: u8,
     /// Replicas asked for a mutable record; 3 (with the write quorum more than `replicas`).
     pub read_quorum: u8,
+    /// Others asked at once for a value if the replicas that would be enough were never measured; 2.
+    pub read_spare: u8,
     /// Whether ring maintenance, lookups and hand-over follow the timers below.
     pub timers: Timers,
     /// How fingers are chosen.
@@ -51,6 +53,7 @@ impl Default for Config {
             replicas: 5,
             write_quorum: 3,
             read_quorum: 3,
+            read_spare: 2,
             timers: Timers::default(),
             fingers: FingerConfig::default(),
             lookup: LookupConfig::default(),

@@ -65,7 +65,7 @@ impl Reply {
         })
     }
 
-    fn message<'a>(&'a self, look: &Look, initiator: Option<Contact>) -> Found<'a> {
+    fn message<'a>(&'a self, look: &Look, initiator: Option<Contact>, pass: u64) -> Found<'a> {
         Found {
             lookup: look.lookup,
             owner: self.owner,
@@ -74,6 +74,7 @@ impl Reply {
             timeouts: look.timeouts,
             n_est: self.nodes as u64,
             initiator,
+            pass,
             replicas: Contacts::new(&self.replicas),
             list: Contacts::new(&self.list),
         }
@@ -87,7 +88,7 @@ impl Lookups {
         let look = &passing.look;
         let begun_here = self.searches.iter().find(|search| search.lookups.contains(&look.lookup));
         if let Some(search) = begun_here.map(|search| search.number) {
-            let found = Box::new(found_at(look.key, &reply.message(look, None)));
+            let found = Box::new(found_at(look.key, &reply.message(look, None, 0)));
             return self.finish(core, search, Some(found), cx);
         }
         count(&mut self.counts.owned);
@@ -104,7 +105,10 @@ impl Lookups {
             // Contacts are twice as long there: fewer of them, and the answer stays within three times the lookup.
             reply.list.truncate(3);
         }
-        core.say(cx, (owner, to), look.token, &Message::Found(reply.message(look, through)));
+        // Whoever the answer reaches has that address, unless it goes through another.
+        let straight = through.is_none();
+        let pass = if straight { core.proofs.token(to.endpoint, cx.now(), cx.rng()) } else { 0 };
+        core.say(cx, (owner, to), look.token, &Message::Found(reply.message(look, through, pass)));
     }
 
     /// Answers one who asks hop by hop: its address is proved.
@@ -117,7 +121,7 @@ impl Lookups {
     ) {
         count(&mut self.counts.owned);
         if let Some(reply) = Reply::of(core, owner) {
-            core.reply(cx, to, &Message::Found(reply.message(look, None)));
+            core.reply(cx, to, &Message::Found(reply.message(look, None, 0)));
         }
     }
 
@@ -137,7 +141,10 @@ impl Lookups {
         let (number, key) = (search.number, search.key);
         let owner = Node::of(core.config.id_rule, &found.owner.contact);
         match owner {
-            Some(owner) if owner == from => self.weigh(core, number, found_at(key, found), cx),
+            Some(owner) if owner == from => {
+                core.proofs.hold(from.endpoint, found.pass, cx.now());
+                self.weigh(core, number, found_at(key, found), cx);
+            }
             // Through the first hop: the owner is asked itself, from where we can reach it.
             Some(owner) if search.first_hops.iter().any(|hop| hop.endpoint == from.endpoint) => {
                 self.confirm(core, number, owner, cx);

@@ -61,10 +61,10 @@ pub enum LookupMode {
 /// Which fingers are wanted and how they are chosen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FingerConfig {
-    /// Nodes of an interval, from its start, of which the nearest by round trip is kept; 16. With 1 the finger is
-    /// the first of its interval, as the lecture has it.
+    /// Nodes of an interval, from its start, of which the nearest by round trip is kept; 64, but of short intervals
+    /// those of the first quarter, or sixteen. With 1 the finger is the first of its interval, as the lecture has it.
     pub candidates: u8,
-    /// Strangers among them that are pinged at each refresh; 4.
+    /// Strangers among them that are pinged at each refresh; 8.
     pub probes: u8,
     /// Stand-ins of each finger; 2, in other /16 where addresses tell.
     pub alternates: u8,
@@ -76,6 +76,6 @@ pub struct FingerConfig {
 
 impl Default for FingerConfig {
     fn default() -> FingerConfig {
-        FingerConfig { candidates: 16, probes: 4, alternates: 2, per_narrow: 2, per_wide: 10 }
+        FingerConfig { candidates: 64, probes: 8, alternates: 2, per_narrow: 2, per_wide: 10 }
     }
 }

@@ -13,8 +13,11 @@ use super::config::FingerConfig;
 use super::prefix::{Prefix, apart};
 use super::slot::{Base, Slot};
 use std::time::Duration;
-use throng_machine::Instant;
+use throng_machine::{Entropy, Instant};
 use throng_wire::chord::{RingId, dist};
+
+/// Candidates for a finger however short its interval is.
+const FEWEST: u8 = 16;
 
 /// Whose table it is and where it begins.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -23,6 +26,8 @@ pub(crate) struct Frame {
     pub(crate) me: RingId,
     /// Distance of the last entry of its successor list; zero without one.
     pub(crate) reach: RingId,
+    /// Nodes the list has: by how densely they lie it is judged how far so many others reach.
+    pub(crate) listed: u8,
     /// The base of the table.
     pub(crate) base: Base,
     /// How fingers are chosen.
@@ -33,7 +38,8 @@ impl Frame {
     /// The frame of a node with this successor list.
     pub(crate) fn of(me: RingId, list: &SuccessorList, config: &Config) -> Frame {
         let reach = list.last().map_or(RingId::MIN, |last| dist(me, last.node.id));
-        Frame { me, reach, base: Base::of(config.base), config: config.fingers }
+        let listed = u8::try_from(list.len()).unwrap_or(u8::MAX);
+        Frame { me, reach, listed, base: Base::of(config.base), config: config.fingers }
     }
 
     /// The first slot that reaches beyond the list; `None` if the list covers the ring.
@@ -51,10 +57,25 @@ impl Frame {
         self.me.plus(self.base.start(slot).max(self.reach.plus(RingId::power(0))))
     }
 
-    /// The intervals of all slots beyond the list: the key each begins at, and the distance at which it ends.
-    pub(crate) fn intervals(&self) -> impl Iterator<Item = (RingId, Option<RingId>)> {
-        let slots = std::iter::successors(self.first_slot(), |slot| self.base.after(*slot));
-        slots.map(|slot| (self.key(slot), self.base.after(slot).map(|next| self.base.start(next))))
+    /// All slots beyond the list.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Slot> {
+        std::iter::successors(self.first_slot(), |slot| self.base.after(*slot))
+    }
+
+    /// How far from the start of a slot's interval its candidates may lie: as far as so many nodes reach, at most a
+    /// quarter of the interval, since a finger beyond the key is of no use, but at least as far as sixteen.
+    pub(crate) fn span(&self, slot: Slot) -> RingId {
+        let gap = self.reach.fraction() / f64::from(self.listed.max(1));
+        let nodes = |count: u8| gap * f64::from(count);
+        let end = self.base.after(slot).map_or(1.0, |next| self.base.start(next).fraction());
+        let quarter = (end - self.base.start(slot).fraction()) / 4.0;
+        let candidates = self.config.candidates;
+        RingId::of_fraction(nodes(candidates).min(quarter).max(nodes(candidates.min(FEWEST))))
+    }
+
+    /// Whether a node is a candidate for that slot by where it lies.
+    pub(crate) fn is_candidate(&self, slot: Slot, id: RingId) -> bool {
+        self.slot_of(id) == Some(slot) && dist(self.key(slot), id) < self.span(slot)
     }
 
     fn slot_of(&self, id: RingId) -> Option<Slot> {
@@ -255,15 +276,22 @@ impl Fingers {
         *self = Fingers::default();
     }
 
-    /// The key to look up next: that of the slot refreshed longest ago, the farthest first. `None` if the list
-    /// covers the ring.
-    pub(crate) fn next_refresh(&mut self) -> Option<RingId> {
+    /// The key to look up next, for the slot refreshed longest ago, the farthest first. `None` if the list covers the
+    /// ring. It is where the slot begins, and once every slot was looked up any place from which on its candidates
+    /// lie: whoever is there tells who follows it, and in time all are met.
+    pub(crate) fn next_refresh(&mut self, rng: &mut dyn Entropy) -> Option<RingId> {
         let frame = self.frame;
         let first = frame.first_slot()?;
         let next = self.cursor.and_then(|cursor| frame.base.before(cursor)).filter(|slot| *slot >= first);
         self.filled |= self.cursor.is_some() && next.is_none();
         self.cursor = Some(next.unwrap_or(frame.base.last()));
-        self.cursor.map(|slot| frame.key(slot))
+        let slot = self.cursor?;
+        let beyond = frame.span(slot).fraction() - frame.reach.fraction();
+        if !self.filled || frame.config.candidates <= 1 || beyond <= 0.0 {
+            return Some(frame.key(slot));
+        }
+        let share = f64::from(rng.below(1 << 16)) / f64::from(1 << 16);
+        Some(frame.key(slot).plus(RingId::of_fraction(beyond * share)))
     }
 
     /// Whether every slot has been looked up once.
@@ -298,16 +326,15 @@ impl Fingers {
         Some(now + every.saturating_sub(longest))
     }
 
-    /// Of nodes at or after the start of `node`'s interval, those worth a ping: in the interval, unknown, few.
+    /// Of nodes after one of an interval, those worth a ping: candidates, and unknown.
     pub(crate) fn candidates<'a>(
         &'a self,
         node: &Node,
         nodes: impl IntoIterator<Item = Node> + 'a,
     ) -> impl Iterator<Item = Node> + 'a {
         let (frame, slot) = (&self.frame, self.frame.slot_of(node.id));
-        nodes.into_iter().take(usize::from(frame.config.candidates.saturating_sub(1))).filter(move |node| {
-            slot.is_some() && frame.slot_of(node.id) == slot && self.entries.position(node).is_none()
-        })
+        let is_candidate = move |id| slot.is_some_and(|slot| frame.is_candidate(slot, id));
+        nodes.into_iter().filter(move |node| is_candidate(node.id) && self.entries.position(node).is_none())
     }
 
     /// The table of the lecture: finger i, 1 to 160, is the first node known that succeeds us by at least 2^(i-1);

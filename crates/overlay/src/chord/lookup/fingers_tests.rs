@@ -6,7 +6,7 @@ const EXACT: FingerConfig =
     FingerConfig { candidates: 1, probes: 0, alternates: 2, per_narrow: 2, per_wide: 10 };
 
 fn frame(config: FingerConfig) -> Frame {
-    Frame { me: node([9, 9, 9, 9], 1).id, reach: RingId::MIN, base: Base::Four, config }
+    Frame { me: node([9, 9, 9, 9], 1).id, reach: RingId::MIN, listed: 0, base: Base::Four, config }
 }
 
 fn at(seconds: u64) -> Instant {
@@ -220,8 +220,9 @@ fn slots_are_refreshed_in_turn_from_the_farthest_and_then_again() {
     let (mut fingers, frame) = (Fingers::default(), ring.frame(0));
     fingers.frame(frame);
     let mut keys = Vec::new();
+    let mut rng = SplitMix64::new(1);
     while !fingers.is_filled() {
-        keys.extend(fingers.next_refresh());
+        keys.extend(fingers.next_refresh(&mut rng));
     }
     let again = keys.pop();
     assert_eq!(keys.len(), frame.slots());
@@ -229,7 +230,7 @@ fn slots_are_refreshed_in_turn_from_the_farthest_and_then_again() {
     assert!(keys.windows(2).all(|pair| dist(frame.me, pair[0]) > dist(frame.me, pair[1])));
     assert!(keys.iter().all(|key| dist(frame.me, *key) > frame.reach));
     fingers.frame(Frame { reach: RingId::MAX, ..frame });
-    assert_eq!(fingers.next_refresh(), None);
+    assert_eq!(fingers.next_refresh(&mut rng), None);
 }
 
 #[test]
@@ -260,15 +261,54 @@ fn silent_fingers_are_pinged_the_longest_silent_first_and_alternates_never() {
 
 #[test]
 fn candidates_are_strangers_of_the_interval_near_its_start() {
-    let ring = StableRing::new(500, 4, Base::Two);
-    let frame = Frame { config: FingerConfig::default(), ..ring.frame(0) };
-    let first = ring.owner(frame.me.add_pow(159));
-    let mut fingers = Fingers::default();
-    hear(&mut fingers, &frame, ring.after(first, 3), None, at(1));
-    let list = (1..=30).map(|by| ring.after(first, by));
-    let found: Vec<Node> = fingers.candidates(&ring.nodes[first], list).collect();
-    let expected: Vec<Node> = (1..=15).filter(|by| *by != 3).map(|by| ring.after(first, by)).collect();
-    assert_eq!(found, expected);
+    let ring = StableRing::new(2_000, 16, Base::Four);
+    let config = FingerConfig { candidates: 64, ..FingerConfig::default() };
+    let frame = Frame { config, ..ring.frame(0) };
+    for slot in frame.all() {
+        let start = frame.base.start(slot);
+        let first = ring.owner(frame.key(slot));
+        let after = |by: usize| ring.after(first, by);
+        let mut fingers = Fingers::default();
+        fingers.frame(frame);
+        if frame.slot_of(after(3).id) == Some(slot) {
+            fingers.heard(frame.me, &after(3), None, at(1));
+        }
+        let found: Vec<Node> = fingers.candidates(&ring.nodes[first], (1..=300).map(after)).collect();
+        assert!(!found.contains(&after(3)), "known already");
+        let end = frame.base.after(slot).map_or(RingId::MAX, |next| frame.base.start(next));
+        let farthest = found.iter().map(|node| dist(frame.me, node.id)).max().unwrap_or(start);
+        assert!(found.iter().all(|node| dist(frame.me, node.id) > start) && farthest < end, "{slot:?}");
+        // So many as they are judged to be by how densely sixteen lie: within a factor of two.
+        let expected = (2_000.0 * (end.fraction() - start.fraction()) / 4.0).clamp(16.0, 64.0) as usize;
+        let inside = (0..300).take_while(|by| dist(frame.me, after(*by).id) < end).count();
+        let bounds = (expected / 2).min(inside.saturating_sub(2))..=expected * 2;
+        assert!(bounds.contains(&found.len()), "{slot:?}: {} of {expected}", found.len());
+    }
+}
+
+#[test]
+fn who_has_looked_up_every_slot_begins_anywhere_among_its_candidates() {
+    let ring = StableRing::new(2_000, 16, Base::Four);
+    for candidates in [1, 64] {
+        let config = FingerConfig { candidates, ..FingerConfig::default() };
+        let (frame, mut rng) = (Frame { config, ..ring.frame(0) }, SplitMix64::new(3));
+        let mut fingers = Fingers::default();
+        fingers.frame(frame);
+        while !fingers.is_filled() {
+            fingers.next_refresh(&mut rng);
+        }
+        let mut keys = std::collections::BTreeSet::new();
+        let last = frame.base.last();
+        for _ in 0..50 * frame.slots() {
+            let key = fingers.next_refresh(&mut rng).unwrap();
+            if frame.slot_of(key) == Some(last) {
+                keys.insert(dist(frame.key(last), key));
+            }
+        }
+        let reach = frame.span(last).fraction() - frame.reach.fraction();
+        assert!(keys.iter().all(|key| key.fraction() <= reach.max(0.0)));
+        assert_eq!(keys.len() > 40, candidates > 1, "{} places", keys.len());
+    }
 }
 
 #[test]

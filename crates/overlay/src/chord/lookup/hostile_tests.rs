@@ -12,6 +12,7 @@ use throng_machine::{Endpoint, Entropy, Instant, SplitMix64};
 use throng_wire::chord::{
     Change, Claim, Contact, Contacts, Datagram, Events, Flags, Found, GetTable, Header, List, Look, LookAck,
     LookFlags, Message, Neighbour, Prefix, Purpose, RingId, TableDigest, TreeNode, Verdict, dist,
+    immutable_key,
 };
 
 struct Bench {
@@ -166,6 +167,7 @@ fn found<'a>(look: &Look, owner: Neighbour, list: &'a [Contact]) -> Found<'a> {
         timeouts: 0,
         n_est: 64,
         initiator: None,
+        pass: 0,
         replicas,
         list,
     }
@@ -362,6 +364,55 @@ fn an_answer_goes_back_through_the_first_hop_only_to_whoever_asked_it() {
     assert_eq!((answers.len(), answers[0].0), (1, from.endpoint));
     assert_eq!(Datagram::decode(&answers[0].2).map(|datagram| datagram.header.token), Ok(77));
     assert_eq!(sent(&bench.send(&owner, 3, 77, Message::Found(back))), [], "once");
+}
+
+#[test]
+fn an_owner_gives_its_token_only_where_nobody_stands_between() {
+    let mut bench = Bench::new(64, config());
+    let (from, hop, key) = (bench.others()[20], bench.others()[9], bench.me.id);
+    let direct = |look: Look| Message::Look(Look { flags: LookFlags::DIRECT, ..look });
+    let pass = |outs: &[Out], to: Endpoint| {
+        let found = sent(outs).into_iter().find(|(at, kind, _)| *at == to && *kind == 0x22);
+        let (_, _, bytes) = found.expect("the owner answers");
+        match Datagram::decode(&bytes).expect("it decodes").message {
+            Message::Found(found) => found.pass,
+            _ => unreachable!("it is a Found"),
+        }
+    };
+    let straight = bench.ask(&hop, 5, direct(look(&from, key, 9)));
+    let given = pass(&straight, from.endpoint);
+    let through = look(&from, key, 10);
+    let through = bench.ask(&hop, 6, direct(Look { reply_via: Some(hop.contact()), ..through }));
+    assert_eq!(pass(&through, hop.endpoint), 0, "the hop could ask in the initiator's name");
+    let asked = Message::Look(look(&from, key, 11));
+    let challenged = |outs: Vec<Out>| kinds(&outs).contains(&"Challenge");
+    assert!(challenged(bench.send(&from, 7, 0, asked)));
+    assert!(!challenged(bench.send(&from, 8, given, asked)));
+    assert!(challenged(bench.send(&hop, 8, given, asked)), "it is good for the initiator's address");
+}
+
+#[test]
+fn who_was_told_the_owner_asks_it_with_the_token_that_came_along() {
+    let mut bench = Bench::new(64, config());
+    let ticket = crate::discovery::Ticket(1);
+    // A value whose owner is neither the member nor in its list.
+    let near = [bench.me].into_iter().chain(bench.others().into_iter().take(20)).collect::<Vec<Node>>();
+    let owners =
+        (0..).map(|byte| ([byte; 32], *bench.ring.owner(immutable_key(&[byte; 32])).expect("all are owned")));
+    let (hash, owner) = owners.into_iter().find(|(_, owner)| !near.contains(owner)).expect("most are far");
+    let get = Command::Get(ticket, super::super::Want::Immutable(hash));
+    let outs = bench.probe.command(get);
+    let (_, _, asked) = bench.first_look(&outs);
+    let right = Neighbour { contact: owner.contact(), claim: bench.claim(&owner) };
+    let list = bench.after(&owner, 7);
+    let answer = Found { pass: 99, ..found(&asked, right, &list) };
+    let outs = bench.send(&owner, 3, asked.token, Message::Found(answer));
+    let tokens: Vec<u64> = sent(&outs)
+        .iter()
+        .filter(|(to, kind, _)| *to == owner.endpoint && *kind == 0x30)
+        .map(|(_, _, bytes)| Datagram::decode(bytes).expect("it decodes").header.token)
+        .collect();
+    assert_eq!(tokens, [99]);
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub use onehop::Snapshots;
 pub(crate) use onehop::Table;
 pub(crate) use prefix::Prefix as AddressPrefix;
 pub use search::Measured;
+pub(crate) use slot::Slot;
 
 use super::core::{Core, Received};
 use super::node::Node;

@@ -59,7 +59,7 @@ impl StableRing {
     pub(crate) fn frame(&self, at: usize) -> Frame {
         let (me, list) = (self.nodes[at].id, self.list(at));
         let reach = list.last().map_or(RingId::MIN, |entry| dist(me, entry.node.id));
-        Frame { me, reach, base: self.base, config: self.config }
+        Frame { me, reach, listed: list.len() as u8, base: self.base, config: self.config }
     }
 
     /// What node `at` knows in the end.
@@ -79,12 +79,13 @@ impl StableRing {
 
     /// The first node of each slot's interval.
     pub(crate) fn fingers(&self, frame: &Frame) -> Vec<Node> {
-        let first = |(key, end): (RingId, Option<RingId>)| {
+        let first = |slot| {
+            let (key, end) = (frame.key(slot), frame.base.after(slot).map(|next| frame.base.start(next)));
             let node = self.nodes[self.owner(key)];
             let distance = dist(frame.me, node.id);
             (distance >= dist(frame.me, key) && end.is_none_or(|end| distance < end)).then_some(node)
         };
-        frame.intervals().filter_map(first).collect()
+        frame.all().filter_map(first).collect()
     }
 }
 

@@ -108,7 +108,7 @@ impl Lookups {
             return;
         };
         self.upkeep.turn = self.upkeep.turn.wrapping_add(1);
-        let key = core.vnodes[at].fingers.next_refresh();
+        let key = core.vnodes[at].fingers.next_refresh(cx.rng());
         let filled = members.iter().all(|at| core.vnodes[*at].fingers.is_filled());
         let hasty = key.is_some() && !filled;
         let pause = every / members.len() as u32 / if hasty { HASTE } else { 1 };

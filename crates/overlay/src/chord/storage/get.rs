@@ -15,7 +15,7 @@ use crate::discovery::Ticket;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use throng_machine::Endpoint;
-use throng_wire::chord::{Got, Held, Kind, Message, Provider, Put, PutFlags, Record, Signed};
+use throng_wire::chord::{Got, Held, Kind, Message, Padding, Provider, Put, PutFlags, Record, Signed};
 
 /// Pages fetched of one holder at most.
 const PAGES: u8 = 32;
@@ -58,6 +58,8 @@ pub(crate) struct Reading {
     waiting: u8,
     answers: u8,
     pages: u8,
+    /// What cannot change and is too large for a datagram is on its way.
+    fetching: bool,
     /// Postings the search wants still; it has enough at 0.
     wanted: u32,
     /// Whether a second holder is only asked how many it has, and how many the first had.
@@ -81,6 +83,7 @@ impl Reading {
             waiting: 0,
             answers: 0,
             pages: 0,
+            fetching: false,
             wanted: 0,
             counting: None,
         }
@@ -114,15 +117,32 @@ impl Reading {
         quorum.clamp(1, u8::try_from(set).unwrap_or(u8::MAX).max(1))
     }
 
+    /// How many others of the set are asked at once beside those that would be enough: none if it is known how near those
+    /// are. Of strangers it is chance, and whoever waits for a value takes what comes first.
+    fn spare(&self, core: &Core, needed: &[Node]) -> u8 {
+        let value =
+            matches!(&self.wish, Wish::Want(Want::Immutable(_) | Want::Entry { .. } | Want::Mutable { .. }));
+        let measured = needed.iter().all(|node| core.rtt(node).smoothed().is_some());
+        if value && !measured { core.config.read_spare } else { 0 }
+    }
+
     /// How many postings the next page may have: none where only their number is asked for.
     fn page(&self) -> u8 {
         let most = u8::try_from(self.wanted).unwrap_or(u8::MAX).min(PAGE);
         if self.counting.is_some() { 0 } else { most }
     }
 
+    /// What makes a request long enough to be answered without a challenge, which costs a round trip; what nobody waits
+    /// for is asked shortly.
+    fn padding(&self) -> Padding {
+        match (self.reader, self.counting) {
+            (Reader::Audit, _) | (_, Some(_)) => Padding::NONE,
+            _ => Padding::of(Padding::MOST),
+        }
+    }
+
     fn is_enough(&self, needed: u8) -> bool {
-        let immutable = matches!(self.wish, Wish::Want(Want::Immutable(_)));
-        if immutable { !self.found.is_empty() } else { self.answers >= needed }
+        if self.wish.is_fixed() { !self.found.is_empty() } else { self.answers >= needed }
     }
 }
 
@@ -144,9 +164,10 @@ impl Store {
         let Task::Get(reading) = &mut operation.task else { return };
         reading.asked.clear();
         reading.seed = cx.rng().next_u64() as u32;
-        (reading.waiting, reading.answers) = (0, 0);
+        (reading.waiting, reading.answers, reading.fetching) = (0, 0, false);
         let needed = reading.needed(core, operation.set.len());
-        for _ in 0..needed {
+        let spare = reading.spare(core, &operation.set[..usize::from(needed).min(operation.set.len())]);
+        for _ in 0..needed.saturating_add(spare) {
             self.read_next(core, number, cx);
         }
         self.conclude_read(core, number, cx);
@@ -169,7 +190,9 @@ impl Store {
         let hedge = core.rtt(&node).hedge(&core.config).max(Duration::from_millis(50));
         operation.due = Some(cx.now() + hedge.max(core.rto(&node)));
         let Task::Get(reading) = &operation.task else { return };
-        let (wish, ask) = (reading.wish.clone(), (cursor, reading.seed, reading.page()));
+        let stranger = core.proofs.held(node.endpoint, cx.now()) == 0;
+        let padding = if stranger { reading.padding() } else { Padding::NONE };
+        let (wish, ask) = (reading.wish.clone(), (cursor, reading.seed, reading.page(), padding));
         let patience = (PATIENCE.0.min(core.rto(&node) * 2), PATIENCE.1);
         let sent =
             with_get(&wish, ask, |get| self.ask(core, (number, node), patience, (&Message::Get(*get), cx)));
@@ -195,6 +218,12 @@ impl Store {
             core.blame(Violation::BadRecord);
         }
         if let Some(large) = got.large.iter().next().filter(|_| reading.found.is_empty()) {
+            if reading.wish.is_fixed() && std::mem::replace(&mut reading.fetching, true) {
+                // It comes from another already; this one is asked again if that fails.
+                reading.waiting = reading.waiting.saturating_sub(1);
+                reading.asked.remove(&from.endpoint);
+                return;
+            }
             return self.fetch_large(core, (number, *from), &large, cx);
         }
         if let Reader::Search(ticket) = reading.reader {
@@ -253,6 +282,7 @@ impl Store {
             return;
         };
         reading.waiting = reading.waiting.saturating_sub(1);
+        reading.fetching = false;
         let Some(held) = held else {
             self.read_next(core, number, cx);
             return self.conclude_read(core, number, cx);

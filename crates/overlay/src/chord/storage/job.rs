@@ -16,8 +16,8 @@ use crate::chord::violation::Violation;
 use std::collections::VecDeque;
 use throng_machine::{StreamId, TokenBucket};
 use throng_wire::chord::{
-    Bye, ByeReason, Frame, FrameCopy, FramePut, Get, Held, KindSet, Message, Outcome, Pull, PutFlags,
-    PutResult, Record, RingId, Selector, Summary,
+    Bye, ByeReason, Frame, FrameCopy, FramePut, Get, Held, KindSet, Message, Outcome, Padding, Pull,
+    PutFlags, PutResult, Record, RingId, Selector, Summary,
 };
 
 use super::stream::{hello_header, send};
@@ -129,7 +129,14 @@ impl Store {
         // Any answer brings a token; a read that wants nothing is the smallest question.
         let number = self.number();
         let key = RingId::MIN;
-        let get = Get { key, kinds: KindSet::ALL, selector: Selector::None, limit: 0, cursor: 0 };
+        let get = Get {
+            key,
+            kinds: KindSet::ALL,
+            selector: Selector::None,
+            limit: 0,
+            cursor: 0,
+            padding: Padding::NONE,
+        };
         let call = Purpose::Storage(Call::Token(number));
         match core.call(cx, (at, to), call, &Message::Get(get)) {
             Some(_) => {

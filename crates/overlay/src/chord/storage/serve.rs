@@ -49,8 +49,8 @@ impl Store {
         }
         let meant = self.meant(get, now);
         if meant.is_empty()
-            && let Some(at) = owner
-            && self.read_through(core, at, from, get, cx)
+            && let Some(at) = owner.filter(|at| self.may_lie_behind(*at, cx.now()))
+            && (!core.is_proved(cx, from) || self.read_through(core, at, from, get, cx))
         {
             return;
         }
@@ -120,6 +120,12 @@ impl Store {
         }
     }
 
+    /// Whether our range came to us so lately that the node it came from may have what we lack.
+    fn may_lie_behind(&self, at: usize, now: Instant) -> bool {
+        let until = self.upkeep.get(at).and_then(|upkeep| upkeep.read_through);
+        until.is_some_and(|until| until > now)
+    }
+
     /// A range that came to us lately may still lack records: ask the node it came from (2.9 O2).
     fn read_through(
         &mut self,
@@ -129,8 +135,7 @@ impl Store {
         get: &Get<'_>,
         cx: &mut Context<'_>,
     ) -> bool {
-        let until = self.upkeep.get(at).and_then(|upkeep| upkeep.read_through);
-        if until.is_none_or(|until| until <= cx.now()) || !from.proved || self.through.len() >= MOST_THROUGH {
+        if self.through.len() >= MOST_THROUGH {
             return false;
         }
         let Some(head) = core.vnodes.get(at).and_then(|vnode| vnode.head()).map(|entry| entry.node) else {

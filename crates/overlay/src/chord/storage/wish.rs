@@ -3,8 +3,8 @@
 use super::id::Locator;
 use crate::chord::Want;
 use throng_wire::chord::{
-    Get, Kind, KindSet, Record, RingId, Selector, entry_key, immutable_hash, immutable_key, mutable_key,
-    provider_key,
+    Get, Kind, KindSet, Padding, Record, RingId, Selector, entry_key, immutable_hash, immutable_key,
+    mutable_key, provider_key,
 };
 
 /// Records kept of one read at most.
@@ -68,6 +68,11 @@ impl Wish {
 }
 
 impl Wish {
+    /// Whether any valid copy is the value.
+    pub(super) fn is_fixed(&self) -> bool {
+        matches!(self, Wish::Want(Want::Immutable(_)))
+    }
+
     pub(super) fn limit(&self) -> usize {
         match self {
             Wish::Want(Want::Providers(_)) => usize::from(SAMPLE),
@@ -79,10 +84,11 @@ impl Wish {
 /// Postings of one answer.
 pub(super) const PAGE: u8 = 50;
 
-/// Makes the request and hands it on: it borrows from what is made on the way. `page` is the most postings wanted.
+/// Makes the request and hands it on: it borrows from what is made on the way. `page` is the most postings wanted;
+/// `padding` spares a stranger's challenge.
 pub(super) fn with_get<T>(
     wish: &Wish,
-    (cursor, seed, page): (u32, u32, u8),
+    (cursor, seed, page, padding): (u32, u32, u8, Padding),
     then: impl FnOnce(&Get<'_>) -> T,
 ) -> T {
     let mut get = Get {
@@ -91,6 +97,7 @@ pub(super) fn with_get<T>(
         selector: Selector::All,
         limit: 32,
         cursor,
+        padding,
     };
     match wish {
         Wish::Want(Want::Entry { writer: Some(writer), .. }) => {

@@ -57,6 +57,9 @@ layout! {
         pub n_est: u64,
         /// To whom a first hop passes it on; none if it goes to the initiator itself.
         pub initiator: Option<Contact>,
+        /// What the initiator is to show in its next requests, as in any answer's header; 0 if this goes through its
+        /// first hop, who is not to learn it.
+        pub pass: u64,
         /// Who keeps copies besides the owner, in ring order.
         pub replicas: Contacts<'a>,
         /// The next nodes after the owner, for the spacing test.

@@ -14,7 +14,7 @@ mod table;
 
 pub use lookup::{Found, Look, LookAck, LookFlags, Purpose, Verdict};
 pub use merge::{Meet, MeetAck, MergeHint};
-pub use options::{KindSet, Limit, Outcome, PostingFilter, PutFlags, Selector};
+pub use options::{KindSet, Limit, Outcome, Padding, PostingFilter, PutFlags, Selector};
 pub use repair::{
     Confirm, Confirmed, Cursor, Digest, DigestAck, Prefix, Pull, PullAck, Summary, TreeHash, TreeNode,
 };

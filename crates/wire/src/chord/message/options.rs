@@ -1,7 +1,7 @@
 //! How records are to be read and written, and what became of them (chord.md 4.2 to 4.5).
 
 use crate::chord::Error;
-use crate::chord::layout::{Item, List, Wire, codes, layout};
+use crate::chord::layout::{Item, List, Wire, codes, layout, take};
 use crate::chord::record::{Kind, RecordId, Term};
 
 codes! {
@@ -247,4 +247,40 @@ impl<'a> Wire<'a> for KindSet {
 impl<'a> Item<'a> for Term<'a> {
     /// Words of a query.
     const MAX: usize = 12;
+}
+
+/// Zeros behind their number in 16 bits, at most [`Padding::MOST`].
+///
+/// An answer to an address not proved is a few times as long as the request at most: who makes the request longer is
+/// answered at once and not challenged first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Padding(u16);
+
+impl Padding {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// The most zeros: with them the longest datagram is no more than three times the request.
+    pub const MOST: u16 = 352;
+
+    /// That many zeros, or as many as may be.
+    pub fn of(zeros: u16) -> Self {
+        Self(zeros.min(Self::MOST))
+    }
+}
+
+impl<'a> Wire<'a> for Padding {
+    fn read(bytes: &mut &'a [u8]) -> Result<Self, Error> {
+        let zeros = u16::read(bytes)?;
+        if zeros > Self::MOST {
+            return Err(Error::TooLarge);
+        }
+        let body = take(bytes, usize::from(zeros))?;
+        if body.iter().all(|byte| *byte == 0) { Ok(Self(zeros)) } else { Err(Error::Value) }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+        self.0.write(out)?;
+        out.resize(out.len() + usize::from(self.0), 0);
+        Ok(())
+    }
 }

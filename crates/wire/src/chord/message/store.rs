@@ -2,7 +2,7 @@
 //!
 //! A delete is a `Put` of a tombstone. Requests that change anything need a token, which every answer brings.
 
-use super::options::{KindSet, Outcome, PutFlags, Selector};
+use super::options::{KindSet, Outcome, Padding, PutFlags, Selector};
 use super::repair::{Summary, TreeHash};
 use crate::chord::RingId;
 use crate::chord::contact::{Claim, Contact};
@@ -25,6 +25,8 @@ layout! {
         pub limit: u8,
         /// Where to go on, from the answer before; 0 to begin.
         pub cursor: u32,
+        /// Makes the request as long as its answer may be, a few times over, before the address is proved.
+        pub padding: Padding,
     }
 
     /// Answers `Get`.

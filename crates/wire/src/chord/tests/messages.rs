@@ -94,6 +94,7 @@ fn of_lookups(m: &Material, check: &mut impl FnMut(Message<'_>)) {
             timeouts: 0,
             n_est: m.numbers[2],
             initiator: m.flag.then_some(m.contact(0)),
+            pass: m.numbers[1],
             replicas: next,
             list,
         }
@@ -120,7 +121,8 @@ fn of_the_store(m: &Material, check: &mut impl FnMut(Message<'_>)) {
         Selector::Postings(filter),
     ] {
         let kinds = if m.flag { KindSet::ALL } else { KindSet::of(&[Kind::Posting, Kind::Entry]) };
-        check(Get { key, kinds, selector, limit: 50, cursor: m.numbers[1] as u32 }.into());
+        let padding = Padding::of(m.numbers[2] as u16 % 9);
+        check(Get { key, kinds, selector, limit: 50, cursor: m.numbers[1] as u32, padding }.into());
     }
     let summary = Summary { key: id, id: m.record_id(1), seq: m.numbers[0], hash: [1; 16] };
     let large = [summary; 2];

@@ -46,6 +46,26 @@ fn lists_over_their_limit_are_refused() {
 }
 
 #[test]
+fn padding_is_zeros_and_no_more_than_an_answer_may_need() {
+    let padding = Padding::of(u16::MAX);
+    let get = |padding| Get {
+        key: filled(0),
+        kinds: KindSet::ALL,
+        selector: Selector::None,
+        limit: 0,
+        cursor: 0,
+        padding,
+    };
+    let bytes = encoded(get(padding).into());
+    assert!((MAX_DATAGRAM..MAX_DATAGRAM + 9).contains(&(3 * bytes.len())), "{}", bytes.len());
+    let last = bytes.len() - 1;
+    assert_eq!(changed(get(padding).into(), last, 0), Ok(()));
+    assert_eq!(changed(get(padding).into(), last, 1), Err(Error::Value), "one encoding only");
+    let length = encoded(get(Padding::NONE).into()).len() - 2;
+    assert_eq!(changed(get(padding).into(), length, 0xff), Err(Error::TooLarge));
+}
+
+#[test]
 fn addresses_nobody_has_are_refused() {
     let redirect = Redirect { contact: v4(1) }.into();
     assert_eq!(changed(redirect, 32, 5), Err(Error::Address), "family");
@@ -123,7 +143,15 @@ fn a_refusal_is_never_longer_than_any_request() {
         Switch { low: filled(0), high: filled(0), epoch: 0, digest: [0; 16] }.into(),
         SmallAdd { joiner: v4(1), page: Page::ONLY, table: List::default() }.into(),
         Collapse { epoch: 0, page: Page::ONLY, table: List::default() }.into(),
-        Get { key: filled(0), kinds: KindSet::ALL, selector: Selector::None, limit: 0, cursor: 0 }.into(),
+        Get {
+            key: filled(0),
+            kinds: KindSet::ALL,
+            selector: Selector::None,
+            limit: 0,
+            cursor: 0,
+            padding: Padding::NONE,
+        }
+        .into(),
         Put { flags: PutFlags::default(), cas: None, records: List::default() }.into(),
         Replicate { claim: Claim::Inactive, flags: PutFlags::default(), records: List::default() }.into(),
         Digest { low: filled(0), high: filled(0), skip: 0, nodes: List::default() }.into(),

@@ -157,12 +157,13 @@ fn an_answer_names_owner_copies_and_neighbourhood() {
         timeouts: 1,
         n_est: 1000,
         initiator: None,
+        pass: 0x66,
         replicas: (&replicas).into(),
         list: (&list).into(),
     };
     let payload = format!(
         "0000000000000099 lookup\n{ONE}\n{CLAIM}\n01 prdc\n{TWO}\n05 path\n01 timeouts\n00000000000003e8 n_est
-00 to the initiator itself\n01 replicas\n{TWO}\n02 list\n{TWO}\n{ONE}"
+00 to the initiator itself\n0000000000000066 pass\n01 replicas\n{TWO}\n02 list\n{TWO}\n{ONE}"
     );
     check(found, 0x22, &payload);
 }

@@ -21,9 +21,15 @@ fn range() -> String {
 
 #[test]
 fn a_get_says_which_records_of_a_key() {
-    let get = |selector, kinds| Get { key: filled(0x11), kinds, selector, limit: 50, cursor: 9 };
+    let get = |selector, kinds| {
+        let padding = Padding::of(2);
+        Get { key: filled(0x11), kinds, selector, limit: 50, cursor: 9, padding }
+    };
     let payload = |kinds: &str, selector: &str| {
-        format!("{} key\n{kinds} kinds\n{selector}\n32 limit\n00000009 cursor", "11".repeat(20))
+        format!(
+            "{} key\n{kinds} kinds\n{selector}\n32 limit\n00000009 cursor\n0002 padding\n0000",
+            "11".repeat(20)
+        )
     };
     check(get(Selector::None, KindSet::ALL), 0x30, &payload("1f", "00 none"));
     check(get(Selector::All, KindSet::of(&[Kind::Entry])), 0x30, &payload("10", "01 all"));

@@ -7,8 +7,9 @@ use std::time::Duration;
 use throng_machine::Endpoint;
 use throng_machine::probe::{Out, Probe};
 use throng_wire::chord::{
-    self as wire, Digest, Flags, Get, Got, Header, Held, KindSet, Limit, Message, Outcome, Prefix, Provider,
-    ProviderFlags, Pull, Put, PutAck, PutFlags, Record, RingId, Selector, Subject, TreeNode, entry_key,
+    self as wire, Digest, Flags, Get, Got, Header, Held, KindSet, Limit, Message, Outcome, Padding, Prefix,
+    Provider, ProviderFlags, Pull, Put, PutAck, PutFlags, Record, RingId, Selector, Subject, TreeNode,
+    entry_key,
 };
 
 struct Bench {
@@ -87,7 +88,7 @@ impl Bench {
 }
 
 fn get(key: RingId) -> Get<'static> {
-    Get { key, kinds: KindSet::ALL, selector: Selector::All, limit: 50, cursor: 0 }
+    Get { key, kinds: KindSet::ALL, selector: Selector::All, limit: 50, cursor: 0, padding: Padding::NONE }
 }
 
 fn entry(who: u8, name: &str, value: &[u8], seq: u64) -> Box<[u8]> {
@@ -109,6 +110,11 @@ fn nothing_changes_before_an_address_is_proved_and_no_answer_to_it_is_three_time
     let answers = bench.send(stranger(3), &Message::Get(get(entry_key(b"name"))));
     let bytes: usize = answers.iter().map(Vec::len).sum();
     assert!(bytes <= 3 * 70, "{bytes} bytes to an address that proved nothing");
+    let padded = Get { padding: Padding::of(Padding::MOST), ..get(entry_key(b"name")) };
+    let answers = bench.send(stranger(3), &Message::Get(padded));
+    let (bytes, got) = (answers[0].len(), wire::Datagram::decode(&answers[0]).unwrap().message);
+    assert!(matches!(got, Message::Got(got) if got.records.len() == 1), "{got:?}");
+    assert!(answers.len() == 1 && bytes <= 3 * (70 + usize::from(Padding::MOST)), "{bytes} bytes");
 }
 
 #[test]
