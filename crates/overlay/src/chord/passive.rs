@@ -11,6 +11,10 @@ pub(crate) struct Passive {
     pub contacts: Vec<Contact>,
     /// When to ask the next.
     pub probe_at: Option<Instant>,
+    /// The one asked last, until it is known what came of it.
+    pub asked: Option<Node>,
+    /// The next question was put off; at most once between two, so that nobody can put them off for ever.
+    pub put_off: bool,
 }
 
 /// One of them.
@@ -44,5 +48,53 @@ impl Passive {
             self.contacts.swap_remove(oldest);
         }
         self.contacts.push(Contact { node, since: now, not_before: now, backoff: first });
+    }
+
+    /// Forgets a contact that is of our own ring: its death, or another cut, brings it back.
+    pub(crate) fn forget(&mut self, node: &Node) {
+        self.contacts.retain(|contact| contact.node != *node);
+    }
+
+    /// Asks the next not before `due`, unless it was put off since the last.
+    pub(crate) fn put_off(&mut self, due: Instant) {
+        if let Some(at) = self.probe_at.as_mut().filter(|_| !self.put_off) {
+            *at = due.max(*at);
+            self.put_off = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use throng_machine::Endpoint;
+    use throng_wire::chord::IdRule;
+
+    fn node(host: u8) -> Node {
+        Node::new(IdRule::Open, Endpoint::v4([10, 0, 0, host], 1), 0, 1).expect("index 0 exists")
+    }
+
+    #[test]
+    fn questions_are_put_off_once_and_no_longer() {
+        let s = |seconds| Instant::EPOCH + Duration::from_secs(seconds);
+        let mut passive = Passive { probe_at: Some(s(60)), ..Passive::default() };
+        passive.put_off(s(300));
+        passive.put_off(s(600));
+        assert_eq!(passive.probe_at, Some(s(300)));
+        passive.put_off = false;
+        passive.put_off(s(100));
+        assert_eq!(passive.probe_at, Some(s(300)), "never brought forward");
+    }
+
+    #[test]
+    fn who_is_of_our_own_ring_is_forgotten_and_comes_back_by_dying() {
+        let (now, first) = (Instant::EPOCH, Duration::from_secs(60));
+        let mut passive = Passive::default();
+        passive.add(node(1), 4, now, first);
+        passive.add(node(2), 4, now, first);
+        passive.forget(&node(1));
+        assert_eq!(passive.contacts.iter().map(|contact| contact.node).collect::<Vec<_>>(), [node(2)]);
+        passive.add(node(1), 4, now, first);
+        assert_eq!(passive.contacts.len(), 2);
     }
 }

@@ -6,14 +6,18 @@
 use super::Context;
 use super::core::Core;
 use super::maintenance::Call;
-use super::node::Node;
+use super::node::{Entry, Node};
 use super::notice::Notice;
 use super::vnode::Op;
+use std::cmp::Reverse;
 use std::time::Duration;
 use throng_wire::chord::{self as wire, Message, Mode, Relayed, btw};
 
 /// The shortest list that is ever aimed at, unless configured.
 const LEAST_LIST: usize = 16;
+/// Contested entries pinged a round. While two rings become one lists differ by half of their entries, all of them alive;
+/// where many die at once the whole list is asked (`sweep`).
+const MOST_CONTESTED: usize = 2;
 /// Share of the ordinary pause while lists are short because many died.
 const THIN: f32 = 0.2;
 
@@ -239,16 +243,17 @@ impl Core {
 
     /// Entries of ours that the head lacks though its list reaches beyond them: one of us is wrong.
     fn ping_contested(&mut self, cx: &mut Context<'_>, at: usize, (head, listed): (&Node, &[Node])) {
-        let recently = Duration::from_secs(2);
-        let contested: Vec<Node> = self.vnodes[at]
+        let (recently, now) = (Duration::from_secs(2), cx.now());
+        let mut contested: Vec<Entry> = self.vnodes[at]
             .list
             .entries()
             .filter(|entry| entry.node != *head && !listed.contains(&entry.node))
-            .filter(|entry| !entry.heard.within(recently, cx.now()))
-            .map(|entry| entry.node)
+            .filter(|entry| !entry.heard.within(recently, now))
             .collect();
-        for node in contested {
-            self.probe(cx, at, &node);
+        // Those not heard for longest; the others have their turn in the next rounds.
+        contested.sort_by_key(|entry| Reverse(entry.heard.age(now).unwrap_or(Duration::MAX)));
+        for entry in contested.into_iter().take(MOST_CONTESTED) {
+            self.probe(cx, at, &entry.node);
         }
     }
 
