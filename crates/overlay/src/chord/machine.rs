@@ -63,6 +63,11 @@ impl Chord {
         self.core.vnodes.get(vnode).map(|vnode| vnode.node)
     }
 
+    /// What a virtual node owns.
+    pub fn claim(&self, vnode: usize) -> Option<wire::Claim> {
+        self.core.vnodes.get(vnode).map(|vnode| vnode.claim)
+    }
+
     /// Whether it takes part in a ring.
     pub fn is_member(&self) -> bool {
         self.core.vnodes.iter().any(|vnode| vnode.is_member())

@@ -68,6 +68,7 @@ impl Churn {
     /// Runs it: a minute to settle, then lookups while nodes come and go.
     pub fn run(&self) -> Churned {
         let mut world = World::new(self.seed, self.config.clone(), self.network.clone());
+        world.judge();
         if let Some((late, skew)) = self.impaired {
             world.impair(late, skew);
         }
@@ -88,20 +89,17 @@ impl Churn {
             }
             let due = tenth.checked_sub(600).map_or(0, |since| since * u64::from(self.per_second) / 10 + 1);
             while asked < due.min(self.lookups.into()) {
-                let asked_now = world.ask(LookupMode::Recursive);
-                let owners = world.owner(asked_now.key).into_iter().collect();
-                open.push(Open { asked: asked_now, owners });
+                open.push(world.ask(LookupMode::Recursive));
                 asked += 1;
             }
             world.run(tick);
-            open.iter_mut().for_each(|open| open.follow(&world));
             judge(&mut world, &mut sums, &mut open);
         }
         world.run(Duration::from_secs(20));
         judge(&mut world, &mut sums, &mut open);
         sums.asked = asked as usize;
         for question in open {
-            miss(&world, &mut sums, &question.asked);
+            miss(&world, &mut sums, &question);
         }
         sums.sort();
         let bytes = world.sim.probe().totals.datagram_bytes + world.sim.probe().totals.stream_bytes;
@@ -156,37 +154,19 @@ impl Poisson {
     }
 }
 
-/// A question that is not answered yet, and who owned its key since it was asked.
-struct Open {
-    asked: Asked,
-    owners: Vec<u32>,
-}
-
-impl Open {
-    /// Notes who owns the key now, if that is somebody else.
-    fn follow(&mut self, world: &World) {
-        let last = self.owners.last().copied();
-        if !last.is_some_and(|last| world.sim.is_up(HostId(last)) && world.owns(last, self.asked.key)) {
-            self.owners.extend(world.owner(self.asked.key).filter(|owner| Some(*owner) != last));
-        }
-    }
-}
-
-/// Judges answers within a tenth of a second of their coming: the host named must have owned the key at some moment since it
-/// was asked for; ranges are given on while answers are under way. One that is gone by now is believed.
-fn judge(world: &mut World, sums: &mut Lookups, open: &mut Vec<Open>) {
+/// Takes the answers that have come. The host named must have owned the key, by its own claim and with nobody nearer who
+/// owned anything, at some moment between question and answer: ranges are given on while answers are under way.
+fn judge(world: &mut World, sums: &mut Lookups, open: &mut Vec<Asked>) {
     let book = std::mem::take(&mut world.book.borrow_mut().lookups);
     for (number, _, measured, _) in book {
-        let Some(index) = open.iter().position(|open| open.asked.number == number) else { continue };
-        let Open { asked, owners } = open.swap_remove(index);
+        let Some(index) = open.iter().position(|open| open.number == number) else { continue };
+        let asked = open.swap_remove(index);
         match measured {
             None => miss(world, sums, &asked),
             Some(measured) => {
                 sums.add(&measured);
-                let right = super::world::host_of(measured.owner.endpoint).is_some_and(|named| {
-                    owners.contains(&named) || world.owns(named, asked.key) || !world.sim.is_up(HostId(named))
-                });
-                sums.wrong += usize::from(!right);
+                let wrong = world.book.borrow().claims.as_ref().is_some_and(|claims| claims.is_wrong(number));
+                sums.wrong += usize::from(wrong);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A host of a simulated ring: its machine, a disk that keeps records, and the book that all write their results into.
 
+use super::claims::{Claimed, Claims, claimed};
 use crate::simulate::measure::Ledger;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -31,6 +32,8 @@ pub struct Book {
     pub told: Vec<(u32, discovery::Event)>,
     /// Searches; a target is a root. Empty where searches are judged by what was told.
     pub ledger: Ledger,
+    /// The judge of lookups, where one is wanted: to be set before any host is made.
+    pub claims: Option<Claims>,
 }
 
 impl Book {
@@ -77,6 +80,8 @@ pub struct RingHost {
     clock: u64,
     disk: Disk,
     book: Rc<RefCell<Book>>,
+    /// What it was last seen to claim, if that is judged.
+    claimed: Option<Box<Claimed>>,
 }
 
 impl RingHost {
@@ -98,7 +103,33 @@ impl RingHost {
         book: Rc<RefCell<Book>>,
     ) -> RingHost {
         let at = host.endpoint.expect("simulated hosts know their addresses");
-        RingHost { machine, config, at, entry, starts: 0, clock: host.clock, disk: Disk::new(), book }
+        let claimed = book.borrow().claims.is_some().then(Box::default);
+        RingHost {
+            machine,
+            config,
+            at,
+            entry,
+            starts: 0,
+            clock: host.clock,
+            disk: Disk::new(),
+            book,
+            claimed,
+        }
+    }
+
+    /// Tells the judge of claims that have changed; the simulator asks for the machine after each event.
+    fn note_claims(&mut self) {
+        let Some(before) = self.claimed.as_mut() else { return };
+        if claimed(&self.machine).eq(before.iter().copied()) {
+            return;
+        }
+        let after: Claimed = claimed(&self.machine).collect();
+        if let (Some(claims), Some(host)) =
+            (self.book.borrow_mut().claims.as_mut(), super::world::host_of(self.at))
+        {
+            claims.change(host, before, &after);
+        }
+        **before = after;
     }
 
     /// Its machine.
@@ -153,6 +184,7 @@ impl App for RingHost {
     type Machine = Chord;
 
     fn machine(&mut self) -> &mut Chord {
+        self.note_claims();
         &mut self.machine
     }
 
@@ -174,13 +206,21 @@ impl App for RingHost {
     fn on_stop(&mut self) {
         let host = Host { clock: self.clock, ..Host::at(self.at, self.starts + 1) };
         self.machine = Chord::new(Arc::clone(&self.config), &host);
+        self.note_claims();
     }
 
     fn on_event(&mut self, event: Event, io: &mut HostIo<'_, Self>) {
+        self.note_claims();
         let (now, host) = (io.now(), io.host().0);
         let mut book = self.book.borrow_mut();
         match event {
-            Event::Measured { number, measured } => book.lookups.push((number, host, measured, now)),
+            Event::Measured { number, measured } => {
+                let named = measured.map(|measured| super::world::host_of(measured.owner.endpoint));
+                if let Some(claims) = book.claims.as_mut() {
+                    claims.answer(number, named);
+                }
+                book.lookups.push((number, host, measured, now));
+            }
             Event::Stored { ticket, copies, .. } => book.puts.push((ticket.0, Ok(copies), now)),
             Event::Got { ticket, values, .. } => {
                 book.gets.push((ticket.0, Ok(values.into_iter().next()), now));

@@ -2,6 +2,7 @@
 
 pub mod balance;
 pub mod churn;
+pub mod claims;
 pub mod distance;
 pub mod failure;
 pub mod hops;

@@ -1,5 +1,6 @@
 //! A ring in the simulator, and what can be done to it.
 
+use super::claims::Claims;
 use super::host::{Book, Entry, GET, PORT, RingHost};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -145,6 +146,11 @@ impl World {
         ring
     }
 
+    /// Has answers to lookups judged by what hosts claim; to be called before there are any.
+    pub fn judge(&mut self) {
+        self.book.borrow_mut().claims = Some(Claims::default());
+    }
+
     /// Adds a host that joins now, through some that are up.
     pub fn join(&mut self) -> u32 {
         let host = self.sim.host_count();
@@ -232,6 +238,9 @@ impl World {
     pub fn ask(&mut self, mode: LookupMode) -> Asked {
         let (number, key) = (self.number(), self.key());
         let asker = self.any_member();
+        if let Some(claims) = self.book.borrow_mut().claims.as_mut() {
+            claims.ask(number, key);
+        }
         if let Some(host) = asker {
             self.sim.command(HostId(host), Command::Measure { number, key, mode });
         }
@@ -247,16 +256,6 @@ impl World {
             }
         }
         None
-    }
-
-    /// The host that owns a key.
-    pub fn owner(&self, key: RingId) -> Option<u32> {
-        self.live.iter().copied().find(|host| self.owns(*host, key))
-    }
-
-    /// Whether a host owns a key.
-    pub fn owns(&self, host: u32, key: RingId) -> bool {
-        self.sim.app(HostId(host)).chord().owns(key)
     }
 
     /// A random host stores a value under the name of that number.
