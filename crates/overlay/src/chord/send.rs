@@ -10,7 +10,7 @@ use super::node::Node;
 use super::rpc::{Expired, Pending, Plan, Purpose};
 use super::violation::Violation;
 use throng_machine::{Endpoint, Via};
-use throng_wire::chord::{Challenge, Datagram, Flags, Header, Message, Mode};
+use throng_wire::chord::{Challenge, Datagram, Flags, Header, List, Message, Mode, Put, Replicate};
 
 /// Datagrams between our own virtual nodes kept at most.
 const MOST_LOOPED: usize = 1_024;
@@ -55,7 +55,11 @@ impl Core {
             self.rpc.release(txid);
             return None;
         }
-        self.emit(cx, plan.to.endpoint, &bytes);
+        let stranger = token == 0 && self.endpoint != Some(plan.to.endpoint);
+        match Some(message).filter(|_| stranger).and_then(knock) {
+            Some(message) => self.transmit(cx, plan.to.endpoint, &Datagram { header, message }),
+            None => self.emit(cx, plan.to.endpoint, &bytes),
+        }
         self.rpc.start(txid, plan, bytes.into_boxed_slice(), cx.now());
         Some(txid)
     }
@@ -170,5 +174,17 @@ impl Core {
             return;
         }
         cx.send(Via::Udp, to, |out| out.extend_from_slice(bytes));
+    }
+}
+
+/// What is sent first in place of records to an address of which no token is held: it would be challenged and everything
+/// sent twice. The challenge answers this one, with the same transaction.
+fn knock<'a>(message: &Message<'a>) -> Option<Message<'a>> {
+    match *message {
+        Message::Put(put) => Some(Message::Put(Put { records: List::default(), ..put })),
+        Message::Replicate(copies) => {
+            Some(Message::Replicate(Replicate { records: List::default(), ..copies }))
+        }
+        _ => None,
     }
 }
