@@ -114,6 +114,10 @@ impl Reading {
             Wish::Postings { .. } => 1 + u8::from(self.wanted > 0 && self.answers > 0),
             Wish::Want(Want::Entry { .. } | Want::Mutable { .. }) => core.config.read_quorum,
         };
+        // Who finds nothing asks on: not all of the set need hold a range yet (2.10).
+        let nothing = self.answers > 0 && self.found.is_empty() && self.pages == 0;
+        let asks_on = matches!(&self.wish, Wish::Own(..) | Wish::Want(Want::Providers(_)));
+        let quorum = if nothing && asks_on { quorum.max(core.config.read_quorum) } else { quorum };
         quorum.clamp(1, u8::try_from(set).unwrap_or(u8::MAX).max(1))
     }
 

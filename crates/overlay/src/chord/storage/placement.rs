@@ -15,6 +15,12 @@ pub(crate) fn replicas(core: &Core, at: usize) -> Vec<Node> {
     core.vnodes.get(at).map_or_else(Vec::new, |vnode| lookup::replicas(vnode, copies))
 }
 
+/// Those of the next 2R - 2 hosts whose copies count, the replicas first.
+pub(crate) fn near(core: &Core, at: usize) -> Vec<Node> {
+    let copies = usize::from(core.config.replicas.max(1)) * 2 - 1;
+    core.vnodes.get(at).map_or_else(Vec::new, |vnode| lookup::replicas(vnode, copies))
+}
+
 /// Picks nodes that share neither host nor network with one picked before.
 struct Choice(Vec<Endpoint>);
 
@@ -38,15 +44,6 @@ pub(crate) fn kept(core: &Core, at: usize) -> Option<(RingId, RingId)> {
     let vnode = core.vnodes.get(at)?;
     let low = ranges_before(vnode).nth(usize::from(core.config.replicas.max(1)) - 1);
     Some((low.map_or(vnode.id(), |node| node.id), vnode.id()))
-}
-
-/// The same for a virtual node that is new in a ring and knows hardly any predecessors: as much of the ring as R ranges take on
-/// average. Without a bound it would copy all that its successors have; what it lacks of its part is given to it by the owners.
-pub(crate) fn kept_probably(core: &Core, at: usize) -> Option<(RingId, RingId)> {
-    let (low, high) = kept(core, at)?;
-    let share = f64::from(core.config.replicas.max(1)) / core.estimate(at).max(1.0);
-    let bounded = !knows_enough(core, at) && share < 0.5;
-    Some((if bounded { high.minus(RingId::of_fraction(share)) } else { low }, high))
 }
 
 /// The nearest predecessors on hosts (and networks) of their own, nearest first; as far as known.
@@ -79,11 +76,12 @@ pub(crate) fn is_neighbour(core: &Core, host: Endpoint) -> bool {
     })
 }
 
-/// Where begins what we share with our successor: it keeps one range less before us than we do; none if unknown.
-pub(crate) fn shared_low(core: &Core, at: usize) -> Option<RingId> {
+/// What a virtual node will own: from its predecessor, or as much of the ring as a range takes on average.
+pub(crate) fn own_probably(core: &Core, at: usize) -> Option<(RingId, RingId)> {
     let vnode = core.vnodes.get(at)?;
-    let before = usize::from(core.config.replicas.max(2)) - 2;
-    ranges_before(vnode).nth(before).map(|node| node.id)
+    let known = vnode.predecessor.as_ref().map(|entry| entry.node.id).filter(|id| *id != vnode.id());
+    let share = RingId::of_fraction(1.0 / core.estimate(at).max(1.0));
+    Some((known.unwrap_or_else(|| vnode.id().minus(share)), vnode.id()))
 }
 
 /// Whether a virtual node knows R predecessors, and so what it need not keep.

@@ -5,18 +5,15 @@
 //! under way at once; what is too large or too much for datagrams goes by stream.
 
 use super::digest::{self};
-use super::id::{Locator, Version};
-use super::serve::{INLINE, before, held};
+use super::id::Locator;
+use super::serve::INLINE;
 use super::{Call, Store};
 use crate::chord::core::Core;
 use crate::chord::node::Node;
 use crate::chord::rpc::Purpose;
 use crate::chord::{Context, Instant};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use throng_wire::chord::{
-    Digest, DigestAck, Held, MAX_PAYLOAD, Message, Outcome, Prefix, Pull, PullAck, PutAck, PutFlags,
-    RecordId, Replicate, RingId, Summary, TreeNode,
-};
+use throng_wire::chord::{Digest, DigestAck, Message, Prefix, RecordId, RingId, Summary, TreeNode};
 
 /// Requests of one comparison under way at once.
 const WINDOW: u8 = 4;
@@ -30,8 +27,8 @@ const ROUNDS: u8 = 3;
 const MOST_PARTS: usize = 16_384;
 /// Requests of one comparison at most.
 const MOST_ASKED: u32 = 65_536;
-/// Bytes of a copy that are not records.
-const OVERHEAD: usize = 48;
+/// Who lacks at most one record of so many has come back and missed them.
+const LITTLE: usize = 4;
 
 /// Why two stores are compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +41,8 @@ pub(crate) enum Why {
     CatchUp,
     /// Neighbours changed, or it was time.
     Repair,
+    /// Does the other hold our range? Enough others do: who lacks much of it is given nothing.
+    Look,
     /// Before what is kept without need is deleted.
     Delete,
 }
@@ -62,24 +61,37 @@ pub(crate) struct Sync {
     /// What for.
     pub why: Why,
     /// Parts to be asked about.
-    parts: Vec<Prefix>,
+    pub(super) parts: Vec<Prefix>,
     /// Parts under way, by the number of the request; with what is still to be asked of a large leaf.
     asked: BTreeMap<u32, (Vec<Prefix>, u16)>,
     /// What the other has and we need, by part: the range a pull names.
-    pulls: VecDeque<(Prefix, Vec<RecordId>)>,
+    pub(super) pulls: VecDeque<(Prefix, Vec<RecordId>)>,
     /// What we have and the other needs.
-    pushes: VecDeque<Locator>,
+    pub(super) pushes: VecDeque<Locator>,
+    /// What the other lacks altogether and is given only if it is little beside what it has.
+    pub(super) lacked: Vec<Locator>,
     /// Headers of a leaf that came in several answers.
     leaf: BTreeMap<Prefix, Vec<Summary>>,
     /// Records the other refused: not offered again.
-    refused: BTreeSet<Locator>,
-    inflight: u8,
-    serial: u32,
-    moved: u32,
+    pub(super) refused: BTreeSet<Locator>,
+    pub(super) inflight: u8,
+    pub(super) serial: u32,
+    pub(super) moved: u32,
     rounds: u8,
-    streaming: bool,
+    pub(super) streaming: bool,
     /// Some part could not be compared to the end.
     unsettled: bool,
+}
+
+impl Sync {
+    /// The other lacks some records.
+    pub(super) fn offer(&mut self, lacked: Vec<Locator>) {
+        if self.why == Why::Look {
+            self.lacked.extend(lacked);
+        } else {
+            self.pushes.extend(lacked);
+        }
+    }
 }
 
 /// How a comparison ended.
@@ -89,6 +101,8 @@ pub(crate) enum Ended {
     Equal,
     /// They do not, but all that could be moved was.
     Different,
+    /// The other lacks much, and was given none of that.
+    Lacking,
     /// The other side is silent or would not.
     Failed,
 }
@@ -108,7 +122,7 @@ impl Store {
             return true;
         }
         // What a leave or a switch waits for is never turned away.
-        if self.syncs.len() >= MOST && matches!(why, Why::Repair | Why::Delete) {
+        if self.syncs.len() >= MOST && matches!(why, Why::Repair | Why::Look | Why::Delete) {
             return false;
         }
         let number = self.number();
@@ -122,6 +136,7 @@ impl Store {
             asked: BTreeMap::new(),
             pulls: VecDeque::new(),
             pushes: VecDeque::new(),
+            lacked: Vec::new(),
             leaf: BTreeMap::new(),
             refused: BTreeSet::new(),
             inflight: 0,
@@ -198,7 +213,7 @@ impl Store {
         self.sync_call(core, (number, serial, at, peer), &message, cx)
     }
 
-    fn sync_call(
+    pub(super) fn sync_call(
         &mut self,
         core: &mut Core,
         (number, serial, at, peer): (u32, u32, usize, Node),
@@ -213,62 +228,6 @@ impl Store {
             sync.inflight += 1;
         }
         sent
-    }
-
-    /// Sends some records the other lacks.
-    fn push(&mut self, core: &mut Core, number: u32, cx: &mut Context<'_>) -> bool {
-        let Some(sync) = self.syncs.get_mut(&number) else { return false };
-        let (mut chosen, mut room) = (Vec::new(), MAX_PAYLOAD - OVERHEAD);
-        while let Some(id) = sync.pushes.front().copied() {
-            let Some(stored) = self.records.find(&id, cx.now()) else {
-                sync.pushes.pop_front();
-                continue;
-            };
-            let size = stored.body.len() + 4;
-            if size > room || chosen.len() >= 16 {
-                break;
-            }
-            room -= size;
-            chosen.push(id);
-            sync.pushes.pop_front();
-        }
-        if chosen.is_empty() {
-            return true;
-        }
-        let records: Vec<Held<'_>> = chosen
-            .iter()
-            .filter_map(|id| self.records.find(id, cx.now()))
-            .filter_map(|stored| held(stored, cx.now()))
-            .collect();
-        let (at, peer) = (sync.at, sync.peer);
-        sync.serial += 1;
-        let serial = sync.serial;
-        let claim = core.vnodes.get(at).map(|vnode| vnode.claim).unwrap_or_default();
-        let message = Replicate { claim, flags: PutFlags::default(), records: (&records).into() };
-        let call = Purpose::Storage(Call::Synced(number, serial));
-        let sent = core.call(cx, (at, peer), call, &Message::Replicate(message)).is_some();
-        if sent {
-            sync.inflight += 1;
-            sync.moved += u32::try_from(chosen.len()).unwrap_or(u32::MAX);
-            self.pushed.insert((number, serial), chosen);
-        }
-        sent
-    }
-
-    /// Asks for some records we lack.
-    fn pull(&mut self, core: &mut Core, number: u32, cx: &mut Context<'_>) -> bool {
-        let Some(sync) = self.syncs.get_mut(&number) else { return false };
-        let Some((part, mut ids)) = sync.pulls.pop_front() else { return true };
-        if ids.len() > 16 {
-            let rest = ids.split_off(16);
-            sync.pulls.push_front((part, rest));
-        }
-        sync.serial += 1;
-        let (serial, at, peer) = (sync.serial, sync.at, sync.peer);
-        let (low, high) = (before(part.first()), part.last());
-        self.pulled.insert((number, serial), (part, ids.clone()));
-        let message = Message::Pull(Pull { low, high, after: None, ids: (&ids).into() });
-        self.sync_call(core, (number, serial, at, peer), &message, cx)
     }
 
     /// The other side answered.
@@ -295,16 +254,6 @@ impl Store {
         self.synced(core, number, Ended::Failed, cx);
     }
 
-    fn on_push_ack(&mut self, (number, serial): (u32, u32), ack: &PutAck<'_>) {
-        let Some(pushed) = self.pushed.remove(&(number, serial)) else { return };
-        let Some(sync) = self.syncs.get_mut(&number) else { return };
-        for (id, result) in pushed.into_iter().zip(ack.results) {
-            if !matches!(result.outcome, Outcome::Stored { .. } | Outcome::Conflict { .. }) {
-                sync.refused.insert(id);
-            }
-        }
-    }
-
     fn on_digest_ack(
         &mut self,
         core: &mut Core,
@@ -328,7 +277,7 @@ impl Store {
                         let lacked = digest::headers(&self.records, range, node.prefix, cx.now());
                         let lacked = lacked.into_iter().map(|(id, _)| id);
                         let offered: Vec<Locator> = lacked.filter(|id| !sync.refused.contains(id)).collect();
-                        sync.pushes.extend(offered);
+                        sync.offer(offered);
                     }
                     _ => sync.parts.push(node.prefix),
                 }
@@ -370,92 +319,17 @@ impl Store {
         }
     }
 
-    /// All headers of a small part are known: what is newer there is pulled, what is newer here is pushed.
-    fn settle_leaf(&mut self, number: u32, part: Prefix, theirs: &[Summary], now: Instant) {
-        let Some(sync) = self.syncs.get_mut(&number) else { return };
-        let ours = digest::headers(&self.records, (sync.low, sync.high), part, now);
-        let (mut wanted, mut known) = (Vec::new(), BTreeSet::new());
-        for summary in theirs {
-            let version = Version { seq: summary.seq, hash: summary.hash };
-            let here = ours.iter().find(|(id, _)| id.key == summary.key && id.is_of(&summary.id));
-            match here {
-                Some((id, held)) => {
-                    known.insert(*id);
-                    if *held < version {
-                        wanted.push(summary.id);
-                    } else if *held > version {
-                        sync.pushes.push_back(*id);
-                    }
-                }
-                None => wanted.push(summary.id),
-            }
-        }
-        // Whoever comes back does not know what its successors are to keep: owners see to that.
-        let ours = if sync.why == Why::CatchUp { Vec::new() } else { ours };
-        let lacked = ours.into_iter().map(|(id, _)| id).filter(|id| !known.contains(id));
-        let lacked: Vec<Locator> = lacked.filter(|id| !sync.refused.contains(id)).collect();
-        sync.pushes.extend(lacked);
-        if !wanted.is_empty() {
-            sync.pulls.push_back((part, wanted));
-        }
-    }
-
-    fn on_pull_ack(
-        &mut self,
-        core: &mut Core,
-        (number, serial): (u32, u32),
-        ack: &PullAck<'_>,
-        cx: &mut Context<'_>,
-    ) {
-        let Some((part, mut ids)) = self.pulled.remove(&(number, serial)) else { return };
-        let asked = ids.len();
-        let mut taken = 0;
-        for held in ack.records {
-            let id = held.record.id();
-            if ids.contains(&id) {
-                ids.retain(|wanted| *wanted != id);
-                taken += u32::from(matches!(
-                    self.take_copy(core, &held, cx.now()).outcome,
-                    Outcome::Stored { .. }
-                ));
-            }
-        }
-        let large: Vec<Summary> = ack.large.iter().filter(|large| ids.contains(&large.id)).collect();
-        let Some(sync) = self.syncs.get_mut(&number) else { return };
-        sync.moved += taken;
-        let (at, peer) = (sync.at, sync.peer);
-        ids.retain(|id| !large.iter().any(|large| large.id == *id));
-        // What did not fit is asked for again, as long as something comes.
-        if !ids.is_empty() && ids.len() < asked {
-            sync.pulls.push_back((part, ids));
-        }
-        if !large.is_empty() {
-            sync.streaming = true;
-            self.pull_by_stream(core, (number, at, peer), &large, cx);
-        }
-    }
-
-    /// A stream has moved what it was to move for a comparison.
-    pub(crate) fn on_streamed(
-        &mut self,
-        core: &mut Core,
-        number: u32,
-        moved: Option<u32>,
-        cx: &mut Context<'_>,
-    ) {
-        let Some(sync) = self.syncs.get_mut(&number) else { return };
-        sync.streaming = false;
-        match moved {
-            Some(moved) => {
-                sync.moved += moved;
-                self.drive(core, number, cx);
-            }
-            None => self.synced(core, number, Ended::Failed, cx),
-        }
-    }
-
     fn round_done(&mut self, core: &mut Core, number: u32, cx: &mut Context<'_>) {
         let Some(sync) = self.syncs.get_mut(&number) else { return };
+        let lacked = std::mem::take(&mut sync.lacked);
+        if !lacked.is_empty() {
+            let all = self.records.range(sync.low, sync.high, cx.now()).count();
+            if lacked.len() * LITTLE > all {
+                return self.synced(core, number, Ended::Lacking, cx);
+            }
+            sync.pushes.extend(lacked);
+            return self.drive(core, number, cx);
+        }
         if sync.moved == 0 {
             let ended =
                 if sync.refused.is_empty() && !sync.unsettled { Ended::Equal } else { Ended::Different };
@@ -471,7 +345,7 @@ impl Store {
         self.drive(core, number, cx);
     }
 
-    fn synced(&mut self, core: &mut Core, number: u32, ended: Ended, cx: &mut Context<'_>) {
+    pub(super) fn synced(&mut self, core: &mut Core, number: u32, ended: Ended, cx: &mut Context<'_>) {
         let Some(sync) = self.syncs.remove(&number) else { return };
         self.pushed.retain(|(of, _), _| *of != number);
         self.pulled.retain(|(of, _), _| *of != number);

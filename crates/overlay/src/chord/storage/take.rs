@@ -44,7 +44,8 @@ impl Store {
             return Slot::refused(Limit::Source, 0);
         }
         let network = if core.endpoint == Some(source) { Network::UNKNOWN } else { Network::of(source) };
-        let slot = self.take(core, &held.record, (None, network, how.cas), now);
+        let slot =
+            self.take(core, &held.record, (None, network, how.cas), (how.flags.has(PutFlags::LOCAL), now));
         if slot.id.is_some() && !how.flags.has(PutFlags::LOCAL) {
             self.on_posted(core, &held.record, how.flags.has(PutFlags::FORWARDED), now);
         }
@@ -53,7 +54,7 @@ impl Store {
 
     /// Takes one record as a copy.
     pub(crate) fn take_copy(&mut self, core: &mut Core, held: &Held<'_>, now: Instant) -> PutResult {
-        let slot = self.take(core, &held.record, (Some(held.remaining), Network::UNKNOWN, None), now);
+        let slot = self.take(core, &held.record, (Some(held.remaining), Network::UNKNOWN, None), (true, now));
         self.result(core, slot, |_| Outcome::Stored {
             copies: 1,
             of: 1,
@@ -66,7 +67,7 @@ impl Store {
         core: &mut Core,
         record: &Record<'_>,
         (remaining, network, cas): (Option<u32>, Network, Option<u64>),
-        now: Instant,
+        (copied, now): (bool, Instant),
     ) -> Slot {
         let Ok(candidate) = validity::candidate(record, remaining, network) else {
             return Slot::refused(Limit::Signature, 0);
@@ -80,7 +81,10 @@ impl Store {
         }
         let clock = self.clock(core, now);
         match self.records.offer(candidate, cas, clock, &core.config.storing.quotas) {
-            Ok(Kept::Written | Kept::Refreshed) => {
+            Ok(kept) => {
+                if kept == Kept::Written && copied {
+                    self.doubt_holders_of(core, id.key, now);
+                }
                 let durable = core.config.storing.durable;
                 Slot { outcome: Outcome::Stored { copies: 0, of: 1, durable }, id: Some(id), about: Some(id) }
             }

@@ -4,6 +4,7 @@
 //! neighbour about every 300 s. A joiner is given its range before it owns it; one who leaves pushes what would have too
 //! few holders; one who returns asks before it serves. Copies kept without need are deleted last, with the owner's word.
 
+use super::holders::{Holders, Step};
 use super::operation::Task;
 use super::placement;
 use super::sync::{Ended, Sync, Why};
@@ -30,16 +31,16 @@ pub(crate) struct Upkeep {
     repair_at: Option<Instant>,
     /// When to compare with one neighbour.
     round_at: Option<Instant>,
-    /// Replicas still to be compared with.
-    queue: Vec<Node>,
+    /// A repair is under way: what was done in it.
+    pass: Option<Vec<Step>>,
     /// Repairs that did not succeed since the list changed.
     tries: u8,
-    /// Replicas whose digest of our range, as it was then or larger, agreed since they became replicas.
-    agreed: Vec<Node>,
-    /// Where our range began when they did.
-    agreed_low: Option<RingId>,
-    /// The neighbour of the next round is the successor.
+    /// Who else holds our range.
+    holders: Holders,
+    /// The next round compares our own range.
     forward: bool,
+    /// When our range was last found equal at somebody, in a repair.
+    compared: Option<Instant>,
     /// When the list last changed.
     changed: Option<Instant>,
     /// Until when reads that find nothing ask the successor.
@@ -59,7 +60,7 @@ impl Upkeep {
 
     /// Whether nothing is asked or waited for.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
-        !self.may_miss(now) && self.leaving.is_none() && self.missed.is_none() && self.queue.is_empty()
+        !self.may_miss(now) && self.leaving.is_none() && self.missed.is_none() && self.pass.is_none()
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -102,27 +103,22 @@ impl Store {
         repair * 7 / 10 + repair * cx.rng().below(601) / 1_000
     }
 
-    /// Whoever stays a replica is as equal as before: most changes are far down the list.
+    /// Whoever stays near is as equal as before: most changes are far down the list.
     fn on_list_changed(&mut self, core: &mut Core, at: usize, cx: &mut Context<'_>) {
-        let set = placement::replicas(core, at);
+        let near = placement::near(core, at);
         if let Some(upkeep) = self.upkeep.get_mut(at) {
             upkeep.changed = Some(cx.now());
-            upkeep.agreed.retain(|node| set.contains(node));
+            upkeep.holders.keep_near(&near);
             upkeep.tries = 0;
         }
         self.plan_repair(core, at, cx);
     }
 
-    /// What others hold of a range that has become larger is not known.
     fn on_range_changed(&mut self, core: &mut Core, at: usize, cx: &mut Context<'_>) {
         let Some(vnode) = core.vnodes.get(at) else { return };
         let (low, high) = (vnode.claim.low(), vnode.id());
         if let Some(upkeep) = self.upkeep.get_mut(at) {
-            let part = |low: RingId, before: RingId| low == before || own(before, low, high);
-            if !low.zip(upkeep.agreed_low).is_some_and(|(low, before)| part(low, before)) {
-                upkeep.agreed.clear();
-            }
-            upkeep.agreed_low = low;
+            upkeep.holders.on_range(low, high);
         }
         self.plan_repair(core, at, cx);
     }
@@ -130,12 +126,28 @@ impl Store {
     /// A copy did not get to a replica, or it is not known which.
     pub(super) fn doubt_copies(&mut self, core: &Core, of: Option<&Node>, cx: &mut Context<'_>) {
         for at in 0..self.upkeep.len() {
-            let agreed = &mut self.upkeep[at].agreed;
-            let before = agreed.len();
-            agreed.retain(|node| of.is_some_and(|of| of != node));
-            if agreed.len() < before {
+            if self.upkeep[at].holders.doubt(|node| of.is_some_and(|of| of != node)) {
                 self.plan_repair(core, at, cx);
             }
+        }
+    }
+
+    /// A write goes to the replicas: copies beyond them are of the past now.
+    pub(super) fn outdate_others(&mut self, core: &Core, at: usize, set: &[Node], cx: &mut Context<'_>) {
+        let Some(upkeep) = self.upkeep.get_mut(at) else { return };
+        if upkeep.holders.doubt(|node| set.contains(node)) {
+            self.plan_repair(core, at, cx);
+        }
+    }
+
+    /// A record came to us that its writer did not have us copy: nobody is known to hold it.
+    pub(super) fn doubt_holders_of(&mut self, core: &Core, key: RingId, now: Instant) {
+        let within = core.config.storing.repair_after;
+        let owner = placement::owner_of(core, key).and_then(|at| self.upkeep.get_mut(at));
+        if let Some(upkeep) = owner.filter(|upkeep| !upkeep.holders.equal().is_empty()) {
+            upkeep.holders.doubt(|_| false);
+            let due = now + within;
+            upkeep.repair_at = Some(upkeep.repair_at.map_or(due, |before| before.min(due)));
         }
     }
 
@@ -167,11 +179,12 @@ impl Store {
             let upkeep = &mut self.upkeep[at];
             if upkeep.repair_at.is_some_and(|due| due <= cx.now()) {
                 upkeep.repair_at = None;
-                if upkeep.may_miss(cx.now()) || !self.records.is_blank() {
-                    let mut queue = placement::replicas(core, at);
-                    queue.retain(|node| !self.upkeep[at].agreed.contains(node));
-                    self.upkeep[at].queue = queue;
+                let idle = upkeep.pass.is_none();
+                if idle && (upkeep.may_miss(cx.now()) || !self.records.is_blank()) {
+                    self.upkeep[at].pass = Some(Vec::new());
                     self.repair_next(core, at, cx);
+                } else if !idle {
+                    self.plan_repair(core, at, cx);
                 }
             }
             if self.upkeep[at].round_at.is_some_and(|due| due <= cx.now()) {
@@ -194,39 +207,56 @@ impl Store {
         deadline.earliest()
     }
 
-    /// Compares our own range with the next replica; one at a time, so that repair never crowds out service.
+    /// Compares our own range with the next holder; one at a time, so that repair never crowds out service.
     fn repair_next(&mut self, core: &mut Core, at: usize, cx: &mut Context<'_>) {
-        let Some(vnode) = core.vnodes.get(at) else { return };
-        let (Some(low), high) = (vnode.claim.low(), vnode.id()) else { return };
-        while let Some(upkeep) = self.upkeep.get_mut(at) {
-            if upkeep.queue.is_empty() {
-                return;
-            }
-            let next = upkeep.queue.remove(0);
-            if self.sync(core, (at, next, Why::Repair), (low, high), cx) {
-                return;
-            }
+        let all = self.is_calm(core, cx.now());
+        let Some(upkeep) = self.upkeep.get_mut(at) else { return };
+        let Some(tried) = upkeep.pass.as_mut() else { return };
+        let ours = core.vnodes.get(at).and_then(|vnode| Some((vnode.claim.low()?, vnode.id())));
+        let next = ours.zip(upkeep.holders.next(core, at, (tried, all)));
+        let Some((range, step)) = next else {
+            upkeep.pass = None;
+            return;
+        };
+        tried.push(step);
+        let (why, node) = match step {
+            Step::Give(node) => (Why::Repair, node),
+            Step::Look(node) => (Why::Look, node),
+        };
+        if !self.sync(core, (at, node, why), range, cx) {
             // Too much is under way: try again in a while.
+            self.upkeep[at].pass = None;
             self.plan_repair(core, at, cx);
         }
     }
 
-    /// Compares what we share with one neighbour: the successor and the predecessor in turn.
+    /// Whether nobody has died for long: newcomers will stay, and are given theirs at once.
+    fn is_calm(&self, core: &Core, now: Instant) -> bool {
+        self.death_until.is_none_or(|until| until + core.config.timers.delete_grace <= now)
+    }
+
+    /// Compares with one neighbour: our range with one that is believed to hold it, and in turn our predecessor's with it,
+    /// whose first successor we are; nobody if a repair found ours equal at somebody a moment ago.
     fn round(&mut self, core: &mut Core, at: usize, cx: &mut Context<'_>) {
+        self.plan_repair(core, at, cx);
         let Some(upkeep) = self.upkeep.get_mut(at) else { return };
+        let recent = |compared: Instant| cx.now().since(compared) < core.config.timers.repair;
+        if upkeep.compared.is_some_and(recent) {
+            return;
+        }
         upkeep.forward = !upkeep.forward;
+        let holders = upkeep.holders.equal();
+        let some = cx.rng().below(u32::try_from(holders.len()).unwrap_or(u32::MAX).max(1));
+        let holder = holders.get(some as usize).copied();
         let forward = upkeep.forward;
         let Some(vnode) = core.vnodes.get(at).filter(|vnode| vnode.is_member()) else { return };
-        let Some((low, high)) = placement::kept(core, at) else { return };
-        let predecessor = vnode.predecessor.as_ref().map(|entry| entry.node);
-        let (peer, high) = if forward {
-            (vnode.head().map(|entry| entry.node), high)
+        let compared = if forward {
+            holder.zip(vnode.claim.low()).map(|(node, low)| (node, low, vnode.id()))
         } else {
-            (predecessor, predecessor.map_or(high, |node| node.id))
+            let before = vnode.predecessors.first();
+            before.and_then(|pred| Some((pred.node, pred.claim.low()?, pred.node.id)))
         };
-        // The successor keeps one range less of ours than we do, except where everyone keeps everything.
-        let low = if forward { placement::shared_low(core, at).unwrap_or(low) } else { low };
-        if let Some(peer) = peer.filter(|peer| core.endpoint != Some(peer.endpoint)) {
+        if let Some((peer, low, high)) = compared.filter(|(peer, ..)| core.endpoint != Some(peer.endpoint)) {
             self.sync(core, (at, peer, Why::Repair), (low, high), cx);
         }
     }
@@ -240,7 +270,7 @@ impl Store {
                     core.copied(sync.at, &sync.peer, digest);
                 }
             }
-            Why::Repair => self.on_repaired(core, sync, ended, cx),
+            Why::Repair | Why::Look => self.on_repaired(core, sync, ended, cx),
             Why::HandOver => self.hand_over_next(core, sync.at, cx),
             Why::CatchUp => self.on_caught_up(core, sync.at),
             Why::Delete => self.ask_to_delete(core, sync, ended, cx),
@@ -252,11 +282,13 @@ impl Store {
         if let Some(upkeep) = self.upkeep.get_mut(sync.at)
             && ours == Some((Some(sync.low), sync.high))
         {
-            upkeep.agreed.retain(|node| *node != sync.peer);
-            if ended == Ended::Equal {
-                upkeep.agreed.push(sync.peer);
-                upkeep.agreed_low = Some(sync.low);
-            } else if upkeep.tries < MOST_TRIES {
+            upkeep.holders.on_compared(&sync.peer, sync.low, ended == Ended::Equal);
+            if ended == Ended::Equal && upkeep.pass.is_some() {
+                upkeep.compared = Some(cx.now());
+            }
+            if ended == Ended::Lacking {
+                upkeep.holders.on_lacking(&sync.peer);
+            } else if ended != Ended::Equal && upkeep.tries < MOST_TRIES {
                 // A replica that died meanwhile changes the list; one that was only silent would wait for the next round.
                 upkeep.tries += 1;
                 let again = cx.now() + REPAIR_AGAIN * u32::from(upkeep.tries);
@@ -292,9 +324,10 @@ impl Store {
         }
     }
 
-    /// A node that comes back asks its first two successors what it missed (2.9).
+    /// A node that comes back asks its first two successors what it missed of its own range (2.9); of others' ranges their
+    /// owners tell it.
     fn catch_up(&mut self, core: &mut Core, at: usize, cx: &mut Context<'_>) {
-        let Some((low, high)) = placement::kept_probably(core, at) else { return core.caught_up(at) };
+        let Some((low, high)) = placement::own_probably(core, at) else { return core.caught_up(at) };
         let peers: Vec<Node> = placement::replicas(core, at).into_iter().take(2).collect();
         let mut asked = 0;
         for peer in peers {
@@ -376,7 +409,7 @@ impl Store {
         });
         let Some(at) = at else { return self.refuse_foreign(core, from, cx) };
         let set = placement::replicas(core, at);
-        let held = self.upkeep.get(at).map(|upkeep| upkeep.agreed.as_slice()).unwrap_or_default();
+        let held = self.upkeep.get(at).map(|upkeep| upkeep.holders.equal()).unwrap_or_default();
         let others = set.iter().filter(|node| held.contains(node)).count();
         let in_set = set.iter().any(|node| node.endpoint == from.from.endpoint);
         let holders = if in_set { 0 } else { u8::try_from(others + 1).unwrap_or(u8::MAX) };

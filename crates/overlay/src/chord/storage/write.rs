@@ -237,6 +237,7 @@ impl Store {
         cx: &mut Context<'_>,
     ) {
         let others = placement::replicas(core, at);
+        self.outdate_others(core, at, &others, cx);
         let of = u8::try_from(others.len() + 1).unwrap_or(u8::MAX);
         let need = core.config.write_quorum.clamp(1, of.max(1));
         let due = cx.now() + core.config.storing.write_wait;
