@@ -1,9 +1,9 @@
 //! T18 and T19: words that everybody publishes, and searches for several words.
 
 use super::summary::{mean, quantile};
-use super::world::World;
+use super::world::{World, endpoint};
 use crate::simulate::table::Table;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use throng_machine::{Entropy, SplitMix64};
 use throng_overlay::chord::{Config, OneHop};
@@ -96,11 +96,13 @@ fn idle(world: &mut World) -> f64 {
 /// T18: one word of all titles, honest publishers and a few that flood it.
 pub fn common(seed: u64, nodes: u32, each: u32) -> (Table, bool) {
     let mut world = ring(seed, nodes);
+    // Where its shards lie follows from the word: another for each seed.
+    let word = format!("common{seed}");
     let floods = (nodes / 100).max(1);
     for host in 0..nodes {
         for turn in 0..if host < floods { 1_000 } else { each } {
             let number = host * 1_000 + turn;
-            world.publish(host, number, item(number, format!("common rare{number}")));
+            world.publish(host, number, item(number, format!("{word} rare{number}")));
         }
         world.run(Duration::from_millis(200));
     }
@@ -108,7 +110,7 @@ pub fn common(seed: u64, nodes: u32, each: u32) -> (Table, bool) {
     let honest: BTreeSet<u32> =
         (floods..nodes).flat_map(|host| (0..each).map(move |turn| host * 1_000 + turn)).collect();
     let idle = idle(&mut world);
-    let all = search(&mut world, 0, Wanted::All.query(vec!["common".into()]), idle);
+    let all = search(&mut world, 0, Wanted::All.query(vec![word.clone()]), idle);
     let mut rare = 0;
     let mut rng = SplitMix64::new(SplitMix64::mix(seed, 0x7261_7265));
     for turn in 0..100 {
@@ -117,15 +119,18 @@ pub fn common(seed: u64, nodes: u32, each: u32) -> (Table, bool) {
         let hit = search(&mut world, 1 + turn, Wanted::Page.query(vec![format!("rare{number}")]), idle);
         rare += usize::from(hit.found.contains(&number));
     }
-    let loads = loads(&world, nodes);
+    let held = Held::of(&world, nodes, &word);
+    let (loads, placed) = (ascending(held.loads()), ascending(held.placed(&world)));
     let recall = all.found.intersection(&honest).count() as f64 / honest.len().max(1) as f64;
-    let skew = quantile(&loads, 0.99) / mean(&loads);
+    let skew_of = |loads: &[f64]| quantile(loads, 0.99) / mean(loads);
+    let (skew, least) = (skew_of(&loads), skew_of(&placed));
     let holds = recall >= 0.99 && rare == 100 && skew <= 3.0;
     let mut table = Table::new(
         "T18: one word in all titles, and publishers that flood it",
         "Each flooder publishes 1,000 items. Published (KAD): 50,000 a keyword, then refused. Target: all honest items \
          found by the common word by who asks on for all, rare words unaffected, p99 of postings a holder of the word at \
-         most 3 times the mean. 10^6 postings are what the row asks for.",
+         most 3 times the mean. 10^6 postings are what the row asks for. As placed: the same had each shard's postings \
+         lain with its owner and the next four alone; more than that is what moved too late, or not away.",
         &[
             "publishers",
             "flooders",
@@ -135,6 +140,7 @@ pub fn common(seed: u64, nodes: u32, each: u32) -> (Table, bool) {
             "rare words found",
             "holders",
             "p99 load/mean",
+            "as placed",
             "holds",
         ],
     );
@@ -147,17 +153,60 @@ pub fn common(seed: u64, nodes: u32, each: u32) -> (Table, bool) {
         format!("{rare} of 100"),
         loads.len().to_string(),
         format!("{skew:.2}"),
+        format!("{least:.2}"),
         if holds { "yes" } else { "NO" }.to_owned(),
     ]);
     (table, holds)
 }
 
-/// Copies of postings of the common word on each host that has any, ascending.
-fn loads(world: &World, nodes: u32) -> Vec<f64> {
-    let term = Term::new("common").map(Terms::one);
-    let shards: BTreeSet<RingId> = (0..=u8::MAX).filter_map(|shard| Some(term?.ring_key(shard))).collect();
-    let of_host = |host| world.sim.app(HostId(host)).kept().filter(|key| shards.contains(key)).count() as f64;
-    let mut loads: Vec<f64> = (0..nodes).map(of_host).filter(|load| *load > 0.0).collect();
+/// Copies of a word's postings, by shard and host.
+struct Held(BTreeMap<RingId, BTreeMap<u32, u32>>);
+
+impl Held {
+    fn of(world: &World, nodes: u32, word: &str) -> Held {
+        let term = Term::new(word).map(Terms::one);
+        let keys = (0..=u8::MAX).filter_map(|shard| Some(term?.ring_key(shard)));
+        let mut shards: BTreeMap<RingId, BTreeMap<u32, u32>> =
+            keys.map(|key| (key, BTreeMap::new())).collect();
+        for host in 0..nodes {
+            for key in world.sim.app(HostId(host)).kept() {
+                if let Some(hosts) = shards.get_mut(&key) {
+                    *hosts.entry(host).or_default() += 1;
+                }
+            }
+        }
+        Held(shards)
+    }
+
+    /// On each host that has any.
+    fn loads(&self) -> BTreeMap<u32, u32> {
+        let mut loads = BTreeMap::new();
+        for (host, count) in self.0.values().flatten() {
+            *loads.entry(*host).or_default() += count;
+        }
+        loads
+    }
+
+    /// The same had each shard's lain with its owner and those that follow it, as many as it has copies, and nowhere else.
+    fn placed(&self, world: &World) -> BTreeMap<u32, u32> {
+        let id = |host: &u32| RingId::of(endpoint(*host).socket_addr(), 0);
+        let mut ring: Vec<(RingId, u32)> = world.live().iter().map(|host| (id(host), *host)).collect();
+        ring.sort_unstable();
+        let mut loads = BTreeMap::new();
+        for (key, hosts) in &self.0 {
+            let count = hosts.values().max().copied().unwrap_or(0);
+            let owner = ring.partition_point(|(id, _)| id < key);
+            let copies = usize::from(world.config.replicas).min(ring.len());
+            for (_, host) in ring.iter().cycle().skip(owner).take(copies).filter(|_| count > 0) {
+                *loads.entry(*host).or_default() += count;
+            }
+        }
+        loads
+    }
+}
+
+fn ascending(loads: BTreeMap<u32, u32>) -> Vec<f64> {
+    let mut loads: Vec<f64> = loads.into_values().map(f64::from).collect();
     loads.sort_by(f64::total_cmp);
     loads
 }
