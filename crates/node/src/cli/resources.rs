@@ -13,7 +13,8 @@ pub(crate) struct ResourceArgs {
     /// Fetch nothing while the disk that downloads go to has less room than this, like 5GiB [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_size)]
     pub(crate) keep_free: Option<u64>,
-    /// Fetch nothing and begin nothing new while this program has more memory than this, like 1GiB [default: no limit]
+    /// Fetch nothing and begin nothing new while this program has more memory than this, like 1GiB; a quarter of
+    /// it bounds what is kept for the ring as well (256MiB at most) [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_size)]
     pub(crate) memory_limit: Option<u64>,
 }

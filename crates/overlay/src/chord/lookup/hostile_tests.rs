@@ -12,13 +12,12 @@ use throng_machine::{Endpoint, Entropy, Instant, SplitMix64};
 use throng_wire::chord::{
     Change, Claim, Contact, Contacts, Datagram, Events, Flags, Found, GetTable, Header, List, Look, LookAck,
     LookFlags, Message, Neighbour, Prefix, Purpose, RingId, TableDigest, TreeNode, Verdict, dist,
-    immutable_key,
 };
 
-struct Bench {
-    probe: Probe<Chord>,
-    ring: StableRing,
-    me: Node,
+pub(super) struct Bench {
+    pub(super) probe: Probe<Chord>,
+    pub(super) ring: StableRing,
+    pub(super) me: Node,
     /// Tokens that the member gave, by endpoint.
     tokens: Vec<(Endpoint, u64)>,
 }
@@ -28,12 +27,12 @@ fn endpoint(number: u32) -> Endpoint {
     Endpoint::v4([10, a, b, c], 4000)
 }
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     Config { vnodes: 1, successors: Some(8), ..Config::default() }
 }
 
 /// What the member sent: to whom, and the message's kind and header.
-fn sent(outs: &[Out]) -> Vec<(Endpoint, u8, Vec<u8>)> {
+pub(super) fn sent(outs: &[Out]) -> Vec<(Endpoint, u8, Vec<u8>)> {
     let sends = outs.iter().filter_map(|out| match out {
         Out::Send(to, bytes) => Some((*to, bytes[3], bytes.clone())),
         _ => None,
@@ -51,7 +50,7 @@ fn kinds(outs: &[Out]) -> Vec<&'static str> {
 }
 
 impl Bench {
-    fn new(size: u32, config: Config) -> Bench {
+    pub(super) fn new(size: u32, config: Config) -> Bench {
         let config = Arc::new(config);
         let ring = StableRing::new(&config, (0..size).map(endpoint), 1)
             .measured(RoundTrips::Same(Duration::from_millis(40)));
@@ -60,13 +59,13 @@ impl Bench {
         Bench { probe: Probe::new(machine), ring, me, tokens: Vec::new() }
     }
 
-    fn others(&self) -> Vec<Node> {
+    pub(super) fn others(&self) -> Vec<Node> {
         let at = self.ring.nodes().iter().position(|node| *node == self.me).expect("it is a member");
         let nodes = self.ring.nodes();
         (1..nodes.len()).map(|by| nodes[(at + by) % nodes.len()]).collect()
     }
 
-    fn send(&mut self, from: &Node, txid: u64, token: u64, message: Message<'_>) -> Vec<Out> {
+    pub(super) fn send(&mut self, from: &Node, txid: u64, token: u64, message: Message<'_>) -> Vec<Out> {
         let header = Header {
             net_id: 0,
             txid,
@@ -104,7 +103,7 @@ impl Bench {
         self.first_look(&outs)
     }
 
-    fn first_look(&self, outs: &[Out]) -> (Endpoint, u64, Look) {
+    pub(super) fn first_look(&self, outs: &[Out]) -> (Endpoint, u64, Look) {
         let looks = sent(outs).into_iter().filter_map(|(to, _, bytes)| {
             let datagram = Datagram::decode(&bytes).ok()?;
             let Message::Look(look) = datagram.message else { return None };
@@ -127,13 +126,13 @@ impl Bench {
         (owner.id.minus(RingId::power(3)), owner)
     }
 
-    fn claim(&self, node: &Node) -> Claim {
+    pub(super) fn claim(&self, node: &Node) -> Claim {
         let nodes = self.ring.nodes();
         let at = nodes.iter().position(|other| other == node).expect("it is a member");
         Claim::Active { low: nodes[(at + nodes.len() - 1) % nodes.len()].id, epoch: 1 }
     }
 
-    fn after(&self, node: &Node, count: usize) -> Vec<Contact> {
+    pub(super) fn after(&self, node: &Node, count: usize) -> Vec<Contact> {
         let nodes = self.ring.nodes();
         let at = nodes.iter().position(|other| other == node).expect("it is a member");
         (1..=count).map(|by| nodes[(at + by) % nodes.len()].contact()).collect()
@@ -156,7 +155,7 @@ fn look(initiator: &Node, key: RingId, lookup: u64) -> Look {
     }
 }
 
-fn found<'a>(look: &Look, owner: Neighbour, list: &'a [Contact]) -> Found<'a> {
+pub(super) fn found<'a>(look: &Look, owner: Neighbour, list: &'a [Contact]) -> Found<'a> {
     let replicas = Contacts::default();
     let list = Contacts::new(list);
     Found {
@@ -389,30 +388,6 @@ fn an_owner_gives_its_token_only_where_nobody_stands_between() {
     assert!(challenged(bench.send(&from, 7, 0, asked)));
     assert!(!challenged(bench.send(&from, 8, given, asked)));
     assert!(challenged(bench.send(&hop, 8, given, asked)), "it is good for the initiator's address");
-}
-
-#[test]
-fn who_was_told_the_owner_asks_it_with_the_token_that_came_along() {
-    let mut bench = Bench::new(64, config());
-    let ticket = crate::discovery::Ticket(1);
-    // A value whose owner is neither the member nor in its list.
-    let near = [bench.me].into_iter().chain(bench.others().into_iter().take(20)).collect::<Vec<Node>>();
-    let owners =
-        (0..).map(|byte| ([byte; 32], *bench.ring.owner(immutable_key(&[byte; 32])).expect("all are owned")));
-    let (hash, owner) = owners.into_iter().find(|(_, owner)| !near.contains(owner)).expect("most are far");
-    let get = Command::Get(ticket, super::super::Want::Immutable(hash));
-    let outs = bench.probe.command(get);
-    let (_, _, asked) = bench.first_look(&outs);
-    let right = Neighbour { contact: owner.contact(), claim: bench.claim(&owner) };
-    let list = bench.after(&owner, 7);
-    let answer = Found { pass: 99, ..found(&asked, right, &list) };
-    let outs = bench.send(&owner, 3, asked.token, Message::Found(answer));
-    let tokens: Vec<u64> = sent(&outs)
-        .iter()
-        .filter(|(to, kind, _)| *to == owner.endpoint && *kind == 0x30)
-        .map(|(_, _, bytes)| Datagram::decode(bytes).expect("it decodes").header.token)
-        .collect();
-    assert_eq!(tokens, [99]);
 }
 
 #[test]

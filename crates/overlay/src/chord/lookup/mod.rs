@@ -17,6 +17,8 @@ mod onehop;
 mod pass;
 mod prefix;
 #[cfg(test)]
+mod read_tests;
+#[cfg(test)]
 mod ring_tests;
 mod route;
 mod search;
