@@ -9,7 +9,7 @@ use super::violation::Violation;
 use super::vnode::{Grant, Pred};
 use std::time::Duration;
 use throng_machine::Instant;
-use throng_wire::chord::{self as wire, Claim, Message, RingId, btw, own};
+use throng_wire::chord::{self as wire, Claim, Message, Mode, RingId, btw, own};
 
 /// A Switch that was not acknowledged is repeated after this.
 const REPEAT: Duration = Duration::from_secs(1);
@@ -64,7 +64,17 @@ impl Core {
         if let Some(grant) = self.vnodes[at].grant.as_mut() {
             grant.epoch = epoch;
         }
+        self.tell_head(cx, at);
         self.send_switch(cx, at);
+    }
+
+    /// We gave part of our range away: our successor learns it at once. Should we die before it heard, it would take over
+    /// what is the joiner's by now (O4), and two would own it until they hear of each other.
+    fn tell_head(&mut self, cx: &mut Context<'_>, at: usize) {
+        let vnode = &self.vnodes[at];
+        if let Some(head) = vnode.head().filter(|_| vnode.mode == Mode::Ring) {
+            self.ping(cx, (at, head.node), Call::Probe);
+        }
     }
 
     pub(crate) fn send_switch(&mut self, cx: &mut Context<'_>, at: usize) {
