@@ -5,6 +5,7 @@ use super::super::{Chord, Command, Want};
 use super::hostile_tests::{Bench, config, found, sent};
 use crate::discovery::Ticket;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use throng_machine::probe::{Out, Probe};
 use throng_machine::{Endpoint, StreamEnd, StreamId, StreamInput};
 use throng_wire::chord::{
@@ -114,6 +115,9 @@ fn a_large_value_comes_from_one_holder_and_from_another_if_that_fails() {
         let outs = read.has_large(*holder, &asked[&holder.endpoint].0);
         assert_eq!(opened(&outs), [], "it is on its way");
     }
+    let probe: &mut Probe<Chord> = &mut read.bench.probe;
+    read.outs = probe.advance(Duration::from_secs(1));
+    assert_eq!(read.asked().len(), 0, "nobody is asked for what is on its way");
     let probe: &mut Probe<Chord> = &mut read.bench.probe;
     read.outs = probe.stream(first[0].0, StreamInput::Closed(StreamEnd::Refused));
     let again = read.asked();

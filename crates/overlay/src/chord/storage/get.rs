@@ -182,7 +182,7 @@ impl Store {
         let Some(operation) = self.operations.get_mut(&number) else { return };
         let Task::Get(reading) = &mut operation.task else { return };
         let next = operation.set.iter().find(|node| !reading.asked.contains(&node.endpoint)).copied();
-        let Some(node) = next else { return };
+        let Some(node) = next.filter(|_| !reading.fetching) else { return };
         reading.asked.insert(node.endpoint);
         reading.waiting += 1;
         self.read_page(core, (number, node, 0), cx);
