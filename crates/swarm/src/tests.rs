@@ -14,7 +14,7 @@ use std::sync::Arc;
 use throng_machine::probe::{Out, Probe};
 use throng_machine::{ContentId, Endpoint, StreamId, StreamInput};
 use throng_wire::ids::{InfoHash, PeerId};
-use throng_wire::metainfo::{Builder, Format, Hashes, Metainfo, Options, SourceFile};
+use throng_wire::metainfo::{Builder, FileHashes, Format, Hashes, Metainfo, Options, SourceFile};
 use throng_wire::peer::{
     self, Block, ExtendedHandshake, Extension, ExtensionIds, Handshake, Limits, Message, Reserved,
 };
@@ -30,6 +30,22 @@ fn metainfo(pieces: u32) -> Arc<Metainfo> {
         Builder::single_file(b"f", SourceFile { length, ..SourceFile::default() }, options).unwrap();
     let hashes = Hashes { v1: vec![7; 20 * pieces as usize], ..Hashes::default() };
     Arc::new(builder.finish(hashes).unwrap())
+}
+
+/// A hybrid torrent of two files, with padding between them.
+fn hybrid() -> Arc<Metainfo> {
+    let file =
+        |name: &[u8], length| SourceFile { path: vec![name.to_vec()], length, ..SourceFile::default() };
+    let options = Options { format: Format::Hybrid, piece_length: Some(2 * BLOCK), ..Options::default() };
+    let builder =
+        Builder::folder(b"d", vec![file(b"a", 100), file(b"b", u64::from(BLOCK) + 1)], options).unwrap();
+    let root = |byte| FileHashes { root: [byte; 32], layer: vec![] };
+    let files: Vec<usize> = (0..builder.layout().files().len())
+        .filter(|file| !builder.layout().files()[*file].attributes.padding)
+        .collect();
+    let v2 = files.iter().map(|file| (*file, root(*file as u8))).collect();
+    let v1 = vec![7; 20 * builder.layout().piece_count() as usize];
+    Arc::new(builder.finish(Hashes { v1, v2 }).unwrap())
 }
 
 fn add(meta: &Arc<Metainfo>, have: Vec<u8>) -> AddTorrent {
@@ -198,6 +214,28 @@ fn a_handshake_cut_at_any_byte_is_understood() {
         let mut outs = bench.bytes(stream, &greeting[..cut]);
         outs.extend(bench.bytes(stream, &greeting[cut..]));
         assert_eq!(said(&outs, stream), [Message::KeepAlive, Message::Bitfield(&[0xff])], "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_caller_of_a_hybrid_torrent_is_answered_under_the_v2_hash_if_it_says_that_it_knows_it() {
+    let meta = hybrid();
+    let swarms: Vec<InfoHash> = meta.info.swarms().collect();
+    let [v1, v2] = swarms[..] else { panic!("two swarms") };
+    let knows = Reserved::default().with(Reserved::V2_UPGRADE);
+    for (called, reserved, answered) in
+        [(v1, knows, v2), (v1, Reserved::default(), v1), (v2, knows, v2), (v2, Reserved::default(), v2)]
+    {
+        let mut probe = Probe::new(Swarm::new(Config::default(), 1));
+        probe.command(Command::Add(Box::new(add(&meta, vec![0xff]))));
+        let (stream, _) = probe.accept(Endpoint::v4([10, 0, 0, 1], 50_000));
+        let greeting = Handshake { reserved, info_hash: called, peer_id: PeerId([1; 20]) }.encode();
+        let outs = probe.stream(stream, StreamInput::Bytes(&greeting));
+        let answer = outs.iter().find_map(|out| match out {
+            Out::Write(to, bytes) if *to == stream => Handshake::decode(bytes).ok().flatten(),
+            _ => None,
+        });
+        assert_eq!(answer.map(|answer| answer.info_hash), Some(answered), "{called:?} {reserved:?}");
     }
 }
 

@@ -156,19 +156,7 @@ fn a_download_limit_holds_over_all_peers() {
 
 #[test]
 fn padding_of_a_hybrid_torrent_is_not_asked_for() {
-    use throng_wire::metainfo::FileHashes;
-    let file =
-        |name: &[u8], length| SourceFile { path: vec![name.to_vec()], length, ..SourceFile::default() };
-    let options = Options { format: Format::Hybrid, piece_length: Some(2 * BLOCK), ..Options::default() };
-    let builder =
-        Builder::folder(b"d", vec![file(b"a", 100), file(b"b", u64::from(BLOCK) + 1)], options).unwrap();
-    let root = |byte| FileHashes { root: [byte; 32], layer: vec![] };
-    let files: Vec<usize> = (0..builder.layout().files().len())
-        .filter(|file| !builder.layout().files()[*file].attributes.padding)
-        .collect();
-    let v2 = files.iter().map(|file| (*file, root(*file as u8))).collect();
-    let v1 = vec![7; 20 * builder.layout().piece_count() as usize];
-    let meta = Arc::new(builder.finish(Hashes { v1, v2 }).unwrap());
+    let meta = hybrid();
     let mut probe = Probe::new(Swarm::new(Config::default(), 1));
     probe.command(Command::Add(Box::new(add(&meta, vec![]))));
     let mut bench = Bench { probe, meta };

@@ -69,8 +69,7 @@ impl Torrent {
         true
     }
 
-    /// Greets under `info_hash`: ours to choose when we dial (hybrid swarms meet under the v1 hash, BEP 52), the
-    /// peer's when it called, who may know no other.
+    /// Greets under `info_hash`: ours to choose when we dial (hybrid swarms meet under the v1 hash, BEP 52).
     pub(super) fn send_handshake(
         &self,
         peer: &mut Peer,
@@ -90,10 +89,19 @@ impl Torrent {
         self.info_hash_v2.is_some() || self.meta.as_ref().is_some_and(|meta| meta.info.hash_v2().is_some())
     }
 
-    fn is_v2_hash(&self, hash: &InfoHash) -> bool {
+    /// The v2 hash as handshakes have it.
+    fn v2_hash(&self) -> Option<InfoHash> {
         let known = self.meta.as_ref().and_then(|meta| meta.info.hash_v2()).map(|hash| hash.truncated());
-        let linked = self.info_hash_v2.and_then(|hash| hash.first_chunk().copied());
-        known.or(linked) == Some(hash.0)
+        let linked = || self.info_hash_v2.and_then(|hash| hash.first_chunk().copied());
+        known.or_else(linked).map(InfoHash)
+    }
+
+    /// Under which hash a caller is answered: its own, who may know no other; who says that it knows the v2 hash as well
+    /// is upgraded by being answered under that (BEP 52). libtorrent 2.0 takes nothing else once a tracker has named us
+    /// under both hashes, and comes back after a minute.
+    fn answer_to(&self, handshake: &Handshake) -> InfoHash {
+        let upgradable = handshake.reserved.contains(Reserved::V2_UPGRADE);
+        self.v2_hash().filter(|_| upgradable).unwrap_or(handshake.info_hash)
     }
 
     pub(super) fn on_handshake(
@@ -114,12 +122,13 @@ impl Torrent {
         peer.extended = handshake.reserved.contains(Reserved::EXTENSION_PROTOCOL);
         peer.fast = handshake.reserved.contains(Reserved::FAST);
         // The bit says "v2 too"; who greets under the v2 hash need not say it.
-        peer.v2 = handshake.reserved.contains(Reserved::V2_UPGRADE) || self.is_v2_hash(&handshake.info_hash);
+        peer.v2 =
+            handshake.reserved.contains(Reserved::V2_UPGRADE) || self.v2_hash() == Some(handshake.info_hash);
         peer.told.client = client::client_name(&PeerId(peer.id));
         self.settle_duplicate(peer, shared, cx)?;
         peer.phase = Phase::Joined;
         if peer.incoming {
-            self.send_handshake(peer, handshake.info_hash, shared, cx);
+            self.send_handshake(peer, self.answer_to(&handshake), shared, cx);
         }
         if self.meta.is_some() {
             peer.pieces = crate::pieces::PieceSet::new(self.have.len());
