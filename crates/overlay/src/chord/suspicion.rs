@@ -9,6 +9,7 @@ use super::maintenance::Call;
 use super::node::{Entry, Health, Node};
 use super::notice::Notice;
 use super::rpc::{Pending, Plan, Purpose};
+use super::vnode::Op;
 use throng_wire::chord::{self as wire, Message, Mode, Relayed};
 
 /// Neighbours pinged beyond a silent one: five dead in a row of a ring that loses half its nodes is one in thirty.
@@ -48,6 +49,10 @@ impl Core {
     /// A request was sent as often as planned without an answer: its target is a suspect.
     pub(crate) fn on_silence(&mut self, cx: &mut Context<'_>, pending: &Pending) {
         let node = pending.to;
+        if self.is_relay(pending) {
+            // It may be waiting itself for the one it was asked about: it is asked about itself.
+            return self.probe(cx, pending.at, &node);
+        }
         self.notices.push_back(Notice::Silent { node });
         let mut matters = false;
         for vnode in &mut self.vnodes {
@@ -60,7 +65,7 @@ impl Core {
             }
             matters |= vnode.bound.as_ref().is_some_and(|bound| bound.node == node);
             matters |= vnode.predecessors.iter().any(|pred| pred.node == node);
-            matters |= matches!(vnode.op, super::vnode::Op::AwaitCand { cand, .. } if cand == node);
+            matters |= matches!(vnode.op, Op::AwaitCand { cand, .. } if cand == node);
         }
         matters |= self.small_knows(pending.at, &node);
         if matters {
@@ -70,6 +75,19 @@ impl Core {
             }
             self.confirm(cx, pending.at, &node);
             self.probe_beyond(cx, &node);
+        }
+    }
+
+    /// Whether a request asks a node for what another says.
+    fn is_relay(&self, pending: &Pending) -> bool {
+        let head = |at: usize| match self.vnodes.get(at)?.op {
+            Op::AwaitHead { head, .. } => Some(head),
+            _ => None,
+        };
+        match pending.purpose {
+            Purpose::Ring(Call::Relay) => true,
+            Purpose::Ring(Call::Head) => head(pending.at).is_some_and(|head| head != pending.to),
+            _ => false,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::run::{Run, brisk};
 use super::support::places;
 use crate::chord::invariant::{Phase, owners, principals};
+use crate::chord::node::Health;
 use std::time::Duration;
 use throng_machine::Endpoint;
 
@@ -207,4 +208,29 @@ fn an_owner_that_dies_between_giving_up_and_telling_leaves_no_keys_without_owner
 fn gave(run: &Run, at: Endpoint) -> bool {
     let view = run.schedule.net.nodes.get(&at).and_then(|node| node.machine.view(0));
     view.is_some_and(|view| matches!(view.grant, Some((_, _, true))))
+}
+
+/// Asks another about a suspect.
+const PING_REQ: u8 = 0x03;
+
+#[test]
+fn relays_that_wait_for_the_suspect_themselves_are_not_suspected() {
+    let (mut run, nodes) = grown(3, 10, 15);
+    run.schedule.lose.insert(PING_REQ, u32::MAX);
+    let dead = nodes[4];
+    run.crash(dead);
+    let end = run.schedule.now + Duration::from_secs(8);
+    let mut suspected = false;
+    while run.step(end).expect("sound") {
+        for node in run.schedule.net.nodes.values() {
+            let vnode = &node.machine.core().vnodes[0];
+            for entry in vnode.list.entries().chain(vnode.predecessor) {
+                let suspect = entry.health == Health::Suspect;
+                assert!(!suspect || entry.node.endpoint == dead, "{} lives", entry.node.endpoint);
+                suspected |= suspect;
+            }
+        }
+    }
+    assert!(suspected, "the dead one is");
+    assert!(run.schedule.lose[&PING_REQ] < u32::MAX, "relays were asked");
 }
