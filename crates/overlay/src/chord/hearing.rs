@@ -7,7 +7,7 @@ use super::Context;
 use super::core::{Core, Received};
 use super::node::{Health, Node};
 use super::notice::Notice;
-use super::vnode::{Op, Pred};
+use super::vnode::{Op, Pred, Vnode};
 use throng_machine::Instant;
 use throng_wire::chord::{Claim, Flags, Mode, btw};
 
@@ -23,7 +23,13 @@ impl Core {
             return true;
         }
         self.detector.revive(&node);
-        for vnode in &mut self.vnodes {
+        let reached = |vnode: &Vnode| vnode.head().is_some_and(|head| head.node == node && head.relay_only);
+        for at in 0..self.vnodes.len() {
+            if from.sample.is_some() && reached(&self.vnodes[at]) {
+                // Nothing was said to it through others; who we are is due.
+                self.stabilise_now(cx, at);
+            }
+            let vnode = &mut self.vnodes[at];
             let known = vnode.list.update(&node, |entry| entry.on_heard(from.sample, now));
             if let Some(entry) = vnode.predecessor.as_mut().filter(|entry| entry.node == node) {
                 entry.on_heard(from.sample, now);

@@ -234,3 +234,24 @@ fn relays_that_wait_for_the_suspect_themselves_are_not_suspected() {
     assert!(suspected, "the dead one is");
     assert!(run.schedule.lose[&PING_REQ] < u32::MAX, "relays were asked");
 }
+
+#[test]
+fn a_head_that_was_reached_through_others_is_notified_as_soon_as_it_answers() {
+    let (mut run, nodes) = grown(3, 10, 16);
+    let [at, between, head] = nodes[..3] else { panic!("ten") };
+    run.sound = false;
+    run.schedule.cut(&[at], &[head]);
+    passed(&mut run, Duration::from_secs(30));
+    run.crash(between);
+    let entry = |run: &Run| run.schedule.net.nodes[&at].machine.core().vnodes[0].head().expect("not alone");
+    let end = run.schedule.now + Duration::from_secs(30);
+    while entry(&run).node.endpoint != head && run.step(end).expect("shape and steps hold") {}
+    assert!(entry(&run).relay_only, "only others reach it");
+    run.schedule.blocked.clear();
+    let end = run.schedule.now + Duration::from_secs(30);
+    while entry(&run).relay_only && run.step(end).expect("shape and steps hold") {}
+    // Its state is read, then it is notified: three ways of at most 40 ms.
+    passed(&mut run, Duration::from_millis(150));
+    let before = run.schedule.net.nodes[&head].machine.core().vnodes[0].predecessor;
+    assert_eq!(before.map(|entry| entry.node.endpoint), Some(at));
+}
