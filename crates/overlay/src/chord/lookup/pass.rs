@@ -396,6 +396,7 @@ fn place(vnode: &Vnode, key: RingId) -> Place<'_> {
         node: vnode.node,
         claim: vnode.claim,
         predecessor: vnode.predecessor,
+        below: vnode.bound.map(|bound| bound.node),
         list: &vnode.list,
         fingers: &vnode.fingers,
         granted: granted.map(|grant| grant.to),

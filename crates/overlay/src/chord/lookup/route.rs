@@ -20,6 +20,8 @@ pub(crate) struct Place<'a> {
     pub claim: Claim,
     /// Its predecessor.
     pub predecessor: Option<Entry>,
+    /// Who owns what lies before its own range, as far as it knows.
+    pub below: Option<Node>,
     /// Its successors, nearest first.
     pub list: &'a SuccessorList,
     /// Its fingers.
@@ -110,7 +112,12 @@ fn pass_back(at: usize, place: &Place<'_>, quest: &Quest<'_>) -> Step {
     if let Some(joiner) = place.granted {
         return Step::Granted(at, joiner);
     }
-    let predecessor = place.predecessor.filter(usable);
+    let predecessor = place.predecessor.filter(usable).map(|entry| entry.node);
+    // Whoever stands below a predecessor that died may take half a minute to notify us.
+    let below = place.below.filter(|below| {
+        let dead = place.predecessor.is_none_or(|entry| entry.health == Health::Dead);
+        dead && !own(below.id, quest.key, me) && !quest.tried.contains(below)
+    });
     let behind = place.predecessor.is_some_and(|entry| !own(entry.node.id, quest.key, me));
     // An inactive node passed over by its successor looks further back, or the two would ask each other for ever.
     let look_back = quest.back > 0 && behind;
@@ -119,8 +126,8 @@ fn pass_back(at: usize, place: &Place<'_>, quest: &Quest<'_>) -> Step {
     }
     // The key lies between us and the one who passed it back: nobody owns it yet, and it is not behind us.
     let gap = quest.back > 0 && quest.from.is_some_and(|from| own(me, quest.key, from));
-    match predecessor {
-        Some(entry) if !gap && quest.back < place.most => Step::Back(entry.node),
+    match predecessor.or(below) {
+        Some(node) if !gap && quest.back < place.most => Step::Back(node),
         _ => Step::Wait,
     }
 }

@@ -182,6 +182,23 @@ fn a_suspect_predecessor_is_waited_for() {
 }
 
 #[test]
+fn a_dead_predecessor_is_passed_over_to_the_node_whose_range_follows_ours() {
+    let ring = StableRing::new(100, 4, Base::Two);
+    let (below, p, mut member) = (ring.nodes[3], ring.nodes[4], ring.member(5));
+    member.before.health = Health::Dead;
+    // It took over what its predecessor owned.
+    let claim = Claim::Active { low: below.id, epoch: 2 };
+    let place = Place { claim, below: Some(below), ..member.place() };
+    let look = Quest { direct: true, ..quest(before(below)) };
+    assert_eq!(next_hop(&[place], 0, &look, None), Step::Back(below));
+    assert_eq!(next_hop(&[place], 0, &Quest { tried: &[below], ..look }, None), Step::Wait);
+    assert_eq!(next_hop(&[place], 0, &Quest { key: before(p), ..look }, None), Step::Mine(0));
+    let narrow = Place { claim: Claim::Active { low: p.id, epoch: 1 }, ..place };
+    let unowned = Quest { key: before(p), ..look };
+    assert_eq!(next_hop(&[narrow], 0, &unowned, None), Step::Wait, "nobody owns it");
+}
+
+#[test]
 fn a_range_nobody_owns_is_not_sought_further_back() {
     let (_, x, s, member) = three();
     let between = Quest { back: 1, from: Some(s.id), ..quest(before(s)) };
@@ -199,6 +216,7 @@ fn a_fresh_joiner_without_fingers_sends_nothing_to_itself() {
         node: me,
         claim: Claim::Inactive,
         predecessor: None,
+        below: None,
         list: &list,
         fingers: &fingers,
         granted: None,

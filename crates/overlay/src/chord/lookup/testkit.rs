@@ -104,6 +104,7 @@ impl Member {
             node: self.node,
             claim: Claim::Active { low: self.before.node.id, epoch: 1 },
             predecessor: Some(self.before),
+            below: None,
             list: &self.list,
             fingers: &self.fingers,
             granted: None,
