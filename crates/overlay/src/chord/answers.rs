@@ -30,7 +30,7 @@ impl Core {
             (Call::Encounter, Message::Pong(_)) => {
                 self.insert(cx, at, &from.from);
             }
-            (Call::Relay, Message::PingRes(result)) => self.on_relay_answer(cx, result),
+            (Call::Relay, Message::PingRes(result)) => self.on_relay_answer(cx, pending.first, result),
             (Call::OnBehalf(back), _) => self.on_relayed(cx, back, (pending.to, Some(message))),
             (Call::Switch, Message::NotMember(wire::NotMember { mode: Mode::Ring | Mode::Small })) => {
                 self.on_switch_refused(cx, at, &from.from);

@@ -56,6 +56,8 @@ pub(crate) struct Confirming {
     pub rounds: u8,
     /// Decided then at the latest.
     pub until: Instant,
+    /// Relays asked before, in an earlier suspicion, say nothing of this one.
+    pub since: Instant,
 }
 
 impl Detector {

@@ -234,7 +234,7 @@ impl Chord {
                 let received = Received { from, at, header, proved: false, sample: None };
                 return self.storage.on_message(&mut self.core, &received, message, cx);
             }
-            return self.core.blame(Violation::Unasked);
+            return self.on_late(from, header, cx);
         };
         if from.incarnation < pending.to.incarnation {
             return self.core.blame(Violation::Impossible);
@@ -281,6 +281,16 @@ impl Chord {
         if let Some(seen) = seen {
             self.core.seen_at(cx, &from, seen.into());
         }
+    }
+
+    /// An answer that nobody waits for any more says that its sender lives and how long its way is, whatever else.
+    fn on_late(&mut self, from: Node, header: wire::Header, cx: &mut Context<'_>) {
+        let Some(first) = self.core.rpc.late(header.txid, &from) else {
+            return self.core.blame(Violation::Unasked);
+        };
+        self.core.proofs.hold(from.endpoint, header.token, cx.now());
+        let (at, sample) = (self.core.position(header.destination).unwrap_or(0), cx.now().since(first));
+        self.core.heard(cx, &Received { from, at, header, proved: true, sample: Some(sample) });
     }
 
     /// A request was sent as often as planned.

@@ -13,6 +13,10 @@ use throng_machine::{Endpoint, Entropy, Instant};
 /// Where the token lies in an encoded request: it ends the header.
 const TOKEN: std::ops::Range<usize> = throng_wire::chord::HEADER_LEN - 8..throng_wire::chord::HEADER_LEN;
 
+/// Requests given up are known for so long, and so many of them: slow hosts answer later than strangers are waited for.
+const LATE: Duration = Duration::from_secs(10);
+const MOST_LATE: usize = 16;
+
 /// What an answer, or the lack of one, is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Purpose {
@@ -67,13 +71,18 @@ pub(crate) struct Rpc {
     slots: Vec<Option<Pending>>,
     free: Vec<u16>,
     due: BinaryHeap<Reverse<(Instant, u64)>>,
-    used: usize,
+    /// Boxed, for there are none nearly always.
+    late: Option<Box<Late>>,
 }
+
+/// Requests given up: the transaction, who was asked and when first.
+#[derive(Clone, Default, Debug)]
+struct Late(Vec<(u64, Node, Instant)>);
 
 impl Rpc {
     /// How many are under way.
     pub(crate) fn len(&self) -> usize {
-        self.used
+        self.slots.len() - self.free.len()
     }
 
     /// All under way, in no particular but a reproducible order.
@@ -83,7 +92,7 @@ impl Rpc {
 
     /// A transaction id for a new request; its slot stays taken until [`Rpc::start`].
     pub(crate) fn reserve(&mut self, most: u16, rng: &mut dyn Entropy) -> Option<u64> {
-        if self.used >= usize::from(most) {
+        if self.len() >= usize::from(most) {
             return None;
         }
         let slot = match self.free.pop() {
@@ -121,7 +130,6 @@ impl Rpc {
         };
         if let Some(slot) = self.slots.get_mut(slot_of(txid)) {
             *slot = Some(pending);
-            self.used += 1;
             self.due.push(Reverse((due, txid)));
         }
     }
@@ -135,11 +143,10 @@ impl Rpc {
     pub(crate) fn take(&mut self, txid: u64) -> Option<Pending> {
         let slot = self.slots.get_mut(slot_of(txid))?;
         let pending = slot.take_if(|pending| pending.txid == txid)?;
-        self.used -= 1;
         self.free.push(txid as u16);
-        if self.used == 0 {
+        if self.len() == 0 {
             // A quiet node holds nothing.
-            *self = Rpc::default();
+            *self = Rpc { late: self.late.take(), ..Rpc::default() };
         }
         Some(pending)
     }
@@ -166,6 +173,7 @@ impl Rpc {
 
     /// The next request whose patience is over: its bytes to be sent again, or itself if it has been sent enough.
     pub(crate) fn expire(&mut self, now: Instant) -> Option<Expired> {
+        self.forget(now);
         while let Some(Reverse((due, txid))) = self.due.peek().copied() {
             if due > now {
                 return None;
@@ -176,7 +184,9 @@ impl Rpc {
                 continue;
             }
             if pending.sends >= pending.most {
-                return self.take(txid).map(Expired::Failed);
+                let failed = self.take(txid)?;
+                self.give_up(&failed);
+                return Some(Expired::Failed(failed));
             }
             pending.sends += 1;
             pending.rto *= 2;
@@ -185,6 +195,31 @@ impl Rpc {
             return Some(Expired::Again(pending.to.endpoint, pending.bytes.clone()));
         }
         None
+    }
+
+    fn give_up(&mut self, failed: &Pending) {
+        let Late(late) = &mut **self.late.get_or_insert_default();
+        if late.len() >= MOST_LATE {
+            late.remove(0);
+        }
+        late.push((failed.txid, failed.to, failed.first));
+    }
+
+    fn forget(&mut self, now: Instant) {
+        if let Some(late) = self.late.as_mut() {
+            late.0.retain(|(.., first)| now.since(*first) < LATE);
+        }
+        self.late.take_if(|late| late.0.is_empty());
+    }
+
+    /// When a request was first sent that this node was given up on.
+    pub(crate) fn late(&self, txid: u64, from: &Node) -> Option<Instant> {
+        self.late
+            .as_ref()?
+            .0
+            .iter()
+            .find(|(late, to, _)| (late, to) == (&txid, from))
+            .map(|(.., first)| *first)
     }
 
     /// When the next patience is over. Forgets deadlines of requests that have ended.

@@ -9,7 +9,8 @@ use super::maintenance::Call;
 use super::node::{Entry, Health, Node};
 use super::notice::Notice;
 use super::rpc::{Pending, Plan, Purpose};
-use super::vnode::Op;
+use super::vnode::{Op, Vnode};
+use throng_machine::Instant;
 use throng_wire::chord::{self as wire, Message, Mode, Relayed};
 
 /// Neighbours pinged beyond a silent one: five dead in a row of a ring that loses half its nodes is one in thirty.
@@ -48,34 +49,43 @@ impl Core {
 
     /// A request was sent as often as planned without an answer: its target is a suspect.
     pub(crate) fn on_silence(&mut self, cx: &mut Context<'_>, pending: &Pending) {
-        let node = pending.to;
-        if self.is_relay(pending) {
-            // It may be waiting itself for the one it was asked about: it is asked about itself.
+        let (node, watched) = (pending.to, self.is_watched(pending.at, &pending.to));
+        let (way, waited) = (self.rtt(&node).smoothed(), cx.now().since(pending.first));
+        // Asked twice on behalf of another, and nobody knows how far it is; or it is farther than was known.
+        let behalf = matches!(pending.purpose, Purpose::Ring(Call::OnBehalf(_)));
+        let slow = way.map_or(behalf && watched, |way| way > waited);
+        // A relay may be waiting itself for the one it was asked about.
+        if slow || self.is_relay(pending) {
             return self.probe(cx, pending.at, &node);
         }
         self.notices.push_back(Notice::Silent { node });
-        let mut matters = false;
         for vnode in &mut self.vnodes {
             vnode.fingers.silent(&node);
-            matters |= vnode.list.update(&node, Entry::on_silent);
+            vnode.list.update(&node, Entry::on_silent);
             let prdc = vnode.predecessor.as_mut();
             if let Some(prdc) = prdc.filter(|prdc| prdc.node == node && prdc.health != Health::Dead) {
                 prdc.on_silent();
-                matters = true;
             }
-            matters |= vnode.bound.as_ref().is_some_and(|bound| bound.node == node);
-            matters |= vnode.predecessors.iter().any(|pred| pred.node == node);
-            matters |= matches!(vnode.op, Op::AwaitCand { cand, .. } if cand == node);
         }
-        matters |= self.small_knows(pending.at, &node);
-        if matters {
+        if watched {
             // Neighbours are spoken to all the time. That fingers and strangers are gone says nothing of our own link.
-            if !matches!(pending.purpose, Purpose::Ring(Call::OnBehalf(_))) {
+            if !behalf {
                 self.detector.on_failure(cx.now());
             }
-            self.confirm(cx, pending.at, &node);
+            self.confirm(cx, (pending.at, node));
             self.probe_beyond(cx, &node);
         }
+    }
+
+    /// Whether a node's death would change anything near us.
+    fn is_watched(&self, at: usize, node: &Node) -> bool {
+        let near = |vnode: &Vnode| {
+            vnode.entry(node).is_some_and(|entry| entry.health != Health::Dead)
+                || vnode.bound.is_some_and(|bound| bound.node == *node)
+                || vnode.predecessors.iter().any(|pred| pred.node == *node)
+                || matches!(vnode.op, Op::AwaitCand { cand, .. } if cand == *node)
+        };
+        self.vnodes.iter().any(near) || self.small_knows(at, node)
     }
 
     /// Whether a request asks a node for what another says.
@@ -111,19 +121,19 @@ impl Core {
     }
 
     /// Asks others whether a suspect lives.
-    pub(crate) fn confirm(&mut self, cx: &mut Context<'_>, at: usize, node: &Node) {
+    fn confirm(&mut self, cx: &mut Context<'_>, (at, node): (usize, Node)) {
         // One of our own is never dead, only busy: its suspicion would wait for ever for a verdict.
-        let own = self.vnodes.iter().any(|vnode| vnode.node == *node);
+        let own = self.vnodes.iter().any(|vnode| vnode.node == node);
         if own
-            || self.detector.confirming.iter().any(|confirming| confirming.node == *node)
+            || self.detector.confirming.iter().any(|confirming| confirming.node == node)
             || self.detector.confirming.len() >= MOST_CONFIRMING
         {
             return;
         }
-        let until = cx.now() + self.config.timers.rto_most;
-        let confirming = Confirming { node: *node, at, waiting: 0, silent: 0, rounds: 0, until };
+        let (since, until) = (cx.now(), cx.now() + self.config.timers.rto_most);
+        let confirming = Confirming { node, at, waiting: 0, silent: 0, rounds: 0, until, since };
         self.detector.confirming.push(confirming);
-        self.ask_relays(cx, node);
+        self.ask_relays(cx, &node);
     }
 
     pub(crate) fn ask_relays(&mut self, cx: &mut Context<'_>, node: &Node) {
@@ -245,9 +255,15 @@ impl Core {
     }
 
     /// A relay has answered.
-    pub(crate) fn on_relay_answer(&mut self, cx: &mut Context<'_>, result: &wire::PingRes<'_>) {
+    pub(crate) fn on_relay_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        asked: Instant,
+        result: &wire::PingRes<'_>,
+    ) {
         let Some(node) = Node::of(self.config.id_rule, &result.target) else { return };
-        let Some(index) = self.detector.confirming.iter().position(|each| each.node == node) else { return };
+        let of = |each: &Confirming| each.node == node && each.since <= asked;
+        let Some(index) = self.detector.confirming.iter().position(of) else { return };
         if !matches!(result.result, Relayed::Silent) {
             self.detector.confirming.swap_remove(index);
             return self.only_relayed(&node);

@@ -2,8 +2,9 @@
 
 use super::run::{Run, brisk};
 use super::support::places;
+use crate::chord::Chord;
 use crate::chord::invariant::{Phase, owners, principals};
-use crate::chord::node::Health;
+use crate::chord::node::{Entry, Health};
 use std::time::Duration;
 use throng_machine::Endpoint;
 
@@ -254,4 +255,35 @@ fn a_head_that_was_reached_through_others_is_notified_as_soon_as_it_answers() {
     passed(&mut run, Duration::from_millis(150));
     let before = run.schedule.net.nodes[&head].machine.core().vnodes[0].predecessor;
     assert_eq!(before.map(|entry| entry.node.endpoint), Some(at));
+}
+
+#[test]
+fn who_answers_later_than_strangers_wait_is_measured_and_keeps_its_place() {
+    let nodes = places(10);
+    let (mut run, slow) = (Run::new(brisk(3), 17), nodes[4]);
+    // Nobody has measured anybody: the first guess is 250 ms, and three sends take 1.75 s.
+    run.schedule.slow.insert(slow, Duration::from_secs(2));
+    run.place(&nodes);
+    for at in &nodes {
+        run.schedule.net.call(*at, |machine, cx| {
+            machine.poke(cx, |core, _| {
+                let vnode = &mut core.vnodes[0];
+                let stranger = |entry: &mut Entry| *entry = Entry::hearsay(entry.node);
+                vnode.list.update_all(stranger);
+                vnode.predecessor.as_mut().map(stranger);
+            });
+        });
+    }
+    let end = run.schedule.now + Duration::from_secs(60);
+    while run.step(end).expect("sound") {
+        let dead = |node: &std::rc::Rc<super::net::Node<Chord>>| {
+            node.machine.core().detector.graves().any(|dead| dead.endpoint == slow)
+        };
+        assert!(!run.schedule.net.nodes.values().any(dead), "it lives");
+    }
+    let late = run.schedule.net.nodes.values().filter_map(|node| {
+        let vnode = &node.machine.core().vnodes[0];
+        vnode.list.entries().find(|entry| entry.node.endpoint == slow)?.rtt().smoothed()
+    });
+    assert!(late.clone().count() >= 3 && late.max() > Some(Duration::from_secs(1)), "measured");
 }
