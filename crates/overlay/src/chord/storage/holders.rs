@@ -85,9 +85,19 @@ impl Holders {
     }
 
     /// What is to be done next, of what was not `tried` lately; with `all` the first R hold it in the end, whoever else does.
-    pub(crate) fn next(&self, core: &Core, at: usize, (tried, all): (&[Step], bool)) -> Option<Step> {
-        let near = placement::near(core, at);
-        let set = near.get(..placement::replicas(core, at).len())?;
+    pub(crate) fn next(&self, core: &Core, at: usize, wanted: (&[Step], bool)) -> Option<Step> {
+        let (near, set) = (placement::near(core, at), placement::replicas(core, at).len());
+        self.choose(&near, (set, usize::from(core.config.read_quorum.max(1))), wanted)
+    }
+
+    /// The same for these near nodes, of which the first `set` are replicas, and a quorum of readers.
+    fn choose(
+        &self,
+        near: &[Node],
+        (set, quorum): (usize, usize),
+        (tried, all): (&[Step], bool),
+    ) -> Option<Step> {
+        let (set, others) = near.split_at_checked(set)?;
         let fresh = |step: &Step| !tried.contains(step);
         let give = |node: &Node| Some(Step::Give(*node)).filter(|_| !self.has(node)).filter(fresh);
         let look = |node: &Node| {
@@ -99,17 +109,108 @@ impl Holders {
         if first.is_some() {
             return first;
         }
-        let (few, thin) = (self.count(&near) < set.len(), self.is_thin(core, set));
-        let others = if few { near[set.len()..].iter().find_map(look) } else { None };
-        others.or_else(|| if few || thin || all { set.iter().find_map(give) } else { None })
+        let few = self.count(near) < set.len();
+        // A quorum of readers might ask none that holds the range.
+        let thin = set.len() - self.count(set) >= quorum;
+        let other = if few { others.iter().find_map(look) } else { None };
+        other.or_else(|| if few || thin || all { set.iter().find_map(give) } else { None })
     }
 
     fn count(&self, nodes: &[Node]) -> usize {
         nodes.iter().filter(|node| self.has(node)).count()
     }
+}
 
-    /// Whether a quorum of readers might ask none that holds the range.
-    fn is_thin(&self, core: &Core, set: &[Node]) -> bool {
-        set.len() - self.count(set) >= usize::from(core.config.read_quorum.max(1))
+#[cfg(test)]
+mod tests {
+    use super::Step::{Give, Look};
+    use super::*;
+    use throng_machine::Endpoint;
+    use throng_wire::chord::IdRule;
+
+    /// The eight hosts that follow ours; with five copies the first four are replicas, and three are a quorum.
+    fn near() -> [Node; 8] {
+        std::array::from_fn(|at| {
+            let endpoint = Endpoint::v4([10, 0, 0, 1 + at as u8], 4_000);
+            Node::new(IdRule::Open, endpoint, 0, 1).expect("any index will do")
+        })
+    }
+
+    const SIZES: (usize, usize) = (4, 3);
+
+    fn id(first: u8) -> RingId {
+        let mut id = RingId::MIN;
+        id.0[0] = first;
+        id
+    }
+
+    /// Those at these places were found equal, those at the others lacking.
+    fn known(equal: &[usize], lacking: &[usize]) -> Holders {
+        let mut holders = Holders::default();
+        equal.iter().for_each(|at| holders.on_compared(&near()[*at], id(1), true));
+        lacking.iter().for_each(|at| holders.on_lacking(&near()[*at]));
+        holders
+    }
+
+    fn next(holders: &Holders, tried: &[Step]) -> Option<Step> {
+        holders.choose(&near(), SIZES, (tried, false))
+    }
+
+    #[test]
+    fn the_heir_is_given_the_range_and_the_other_replicas_are_asked() {
+        let [heir, second, ..] = near();
+        assert_eq!(next(&Holders::default(), &[]), Some(Give(heir)));
+        assert_eq!(
+            next(&Holders::default(), &[Give(heir)]),
+            Some(Look(second)),
+            "later, for it did not answer"
+        );
+        assert_eq!(next(&known(&[], &[0, 1]), &[]), Some(Give(heir)), "it owns the range next");
+        assert_eq!(next(&known(&[0], &[]), &[]), Some(Look(second)));
+        assert_eq!(next(&known(&[0, 1, 2, 3], &[]), &[]), None);
+    }
+
+    #[test]
+    fn a_newcomer_is_given_nothing_while_enough_of_those_behind_it_hold_the_range() {
+        // It stands second, and pushed one that holds all out of the first four.
+        let pushed = known(&[0, 2, 3, 4], &[1]);
+        assert_eq!(next(&pushed, &[]), None);
+        assert_eq!(
+            pushed.choose(&near(), SIZES, (&[], true)),
+            Some(Give(near()[1])),
+            "unless all are to hold it"
+        );
+        // That one dies.
+        assert_eq!(next(&known(&[0, 2, 3], &[1]), &[]), Some(Look(near()[4])), "others may hold it");
+        assert_eq!(next(&known(&[0, 2, 3], &[1, 4, 5, 6, 7]), &[]), Some(Give(near()[1])), "nobody does");
+    }
+
+    #[test]
+    fn enough_copies_that_a_quorum_of_readers_might_miss_are_too_few() {
+        let behind = known(&[0, 4, 5, 6], &[1, 2, 3]);
+        assert_eq!(next(&behind, &[]), Some(Give(near()[1])));
+        assert_eq!(next(&known(&[0, 1, 4, 5], &[2, 3]), &[]), None);
+    }
+
+    #[test]
+    fn a_larger_range_is_known_of_nobody_and_a_smaller_one_may_be_held_by_those_that_lacked_much() {
+        let (mut smaller, high) = (known(&[0], &[1]), id(9));
+        let mut larger = smaller.clone();
+        smaller.on_range(Some(id(5)), high);
+        assert_eq!((smaller.has(&near()[0]), next(&smaller, &[])), (true, Some(Look(near()[1]))));
+        larger.on_range(Some(id(0)), high);
+        assert_eq!((larger.has(&near()[0]), next(&larger, &[])), (false, Some(Give(near()[0]))));
+    }
+
+    #[test]
+    fn who_is_far_or_doubted_or_differs_counts_no_more() {
+        let [first, second, third, ..] = near();
+        let mut holders = known(&[0, 1, 2], &[]);
+        holders.keep_near(&near()[1..]);
+        assert_eq!(holders.equal(), &[second, third]);
+        assert!(holders.doubt(|node| *node != second));
+        assert!(!holders.doubt(|_| true));
+        holders.on_compared(&third, id(1), false);
+        assert!(!holders.has(&first) && holders.equal().is_empty());
     }
 }
