@@ -72,10 +72,11 @@ pub fn stretch(seed: u64, nodes: u32, lookups: u32, mut progress: impl FnMut(&st
     );
     let cube = Latency::Space { side: Duration::from_millis(100) };
     let networks = [("cube", cube, [4.5, 1.7]), ("transit and stub", Latency::TransitStub, [4.1, 1.5])];
+    let shipped = FingerConfig::default().candidates;
     let mut holds = true;
     for (name, latency, published) in networks {
         for (base, candidates, published) in
-            [(2, 1, published[0]), (2, 16, published[1]), (4, SHIPPED, published[1])]
+            [(2, 1, published[0]), (2, 16, published[1]), (4, shipped, published[1])]
         {
             progress(name);
             let sums = stretched(seed, (nodes, lookups), latency, (base, candidates));
@@ -100,8 +101,6 @@ pub fn stretch(seed: u64, nodes: u32, lookups: u32, mut progress: impl FnMut(&st
 
 /// Values named by their hashes are told from others by this bit of their tickets.
 const HASHED: u32 = 1 << 30;
-/// How many candidates a finger has as shipped.
-const SHIPPED: u8 = 64;
 
 /// How long values are kept.
 const DAY: Duration = Duration::from_secs(86_400);
