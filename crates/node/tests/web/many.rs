@@ -64,8 +64,8 @@ fn of_ten_thousand_transfers_the_page_makes_the_rows_that_are_seen() {
         assert_eq!(browser.value(&add), STEP);
     }
     browser.go(&format!("http://{}/", node.api));
-    let opened =
-        browser.value(&SINCE_OPENED.replace("HOLDS", "document.body.innerText.includes('10,000 transfers')"));
+    let opened = browser
+        .value(&SINCE_OPENED.replace("HOLDS", "document.body?.innerText.includes('10,000 transfers')"));
     let rows = "document.querySelectorAll('.window tbody tr').length";
     let table = "document.querySelector('.window')";
     let few = |browser: &mut Browser| {
