@@ -13,8 +13,6 @@ const SIZES: [(u32, u32); 3] = [(500, 500), (20, 1_000), (1_000, 20)];
 const VALUES: u32 = 200;
 /// How long the parts are cut off from each other.
 const CUT: Duration = Duration::from_secs(600);
-/// How old a ring is when its calm is measured: self-checks and pings of fingers begin minutes after a ring is computed.
-const AGE: Duration = Duration::from_secs(600);
 
 /// What came of one merge.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +23,11 @@ pub struct Merged {
     pub seconds: Option<f64>,
     /// Datagrams a node in that time, maintenance included.
     pub messages: f64,
-    /// The same less what as many calm nodes send in that time, as measured before the cut.
+    /// The same less what as many calm nodes of the young ring sent in that time, before the cut.
     pub more: f64,
+    /// The same less what the same ring, at the same age, sends in that time if it is never cut: self-checks and pings of
+    /// fingers begin only minutes after a ring is computed.
+    pub beyond: f64,
     /// Values acknowledged before.
     pub stored: usize,
     /// Of them, not read after.
@@ -48,8 +49,7 @@ fn ring(seed: u64, all: u32, values: u32) -> (World, Vec<u32>, f64) {
     let puts = std::mem::take(&mut world.book.borrow_mut().puts);
     let stored: Vec<u32> =
         puts.iter().filter(|(_, copies, _)| copies.is_ok()).map(|(number, ..)| *number).collect();
-    world.run(AGE);
-    let calm = calm(&mut world, Duration::from_secs(120)) / f64::from(all);
+    let calm = calm(&mut world, Duration::from_secs(60)) / f64::from(all);
     (world, stored, calm)
 }
 
@@ -75,8 +75,16 @@ pub fn merge(seed: u64, (first, second): (u32, u32), values: u32, cut: Duration)
     let messages = sent as f64 / f64::from(all);
     let time = seconds.unwrap_or(0.0);
     let more = (messages - calm * time).max(0.0);
+    let beyond = messages - uncut(seed, all, values, (cut, time));
     let right = book.gets.iter().filter(|(_, got, _)| matches!(got, Ok(Some(_)))).count();
-    Merged { parted, seconds, messages, more, stored: stored.len(), lost: stored.len() - right }
+    Merged { parted, seconds, messages, more, beyond, stored: stored.len(), lost: stored.len() - right }
+}
+
+/// Datagrams a node of the same ring in the same seconds if nothing happens.
+fn uncut(seed: u64, all: u32, values: u32, (cut, seconds): (Duration, f64)) -> f64 {
+    let (mut world, ..) = ring(seed, all, values);
+    world.run(cut);
+    calm(&mut world, Duration::from_secs_f64(seconds.max(1.0))) * seconds / f64::from(all)
 }
 
 /// Datagrams a second while nothing happens.
@@ -93,13 +101,15 @@ pub fn table(seed: u64, mut progress: impl FnMut(&str)) -> (Table, bool) {
         "One ring is cut in two for ten minutes and mended. Plain stabilisation needs time proportional to N (published). \
          Target: right within 40 stabilisation periods (600 s), at most 40 messages a node more than a calm ring sends in \
          that time (the model of the specification has no maintenance), no acknowledged value lost. What calm nodes send is \
-         measured before the cut, ten minutes after the ring was computed.",
+         measured in the minute before the cut, when a computed ring has not begun its self-checks: the column after it \
+         has what the merge itself takes.",
         &[
             "nodes",
             "seconds",
             "periods of 15 s",
             "messages a node",
             "for the merge",
+            "beyond a ring never cut",
             "values",
             "lost",
             "holds",
@@ -121,6 +131,7 @@ pub fn table(seed: u64, mut progress: impl FnMut(&str)) -> (Table, bool) {
             merged.seconds.map_or("-".to_owned(), |seconds| format!("{:.0}", seconds / 15.0)),
             format!("{:.0}", merged.messages),
             format!("{:.0}", merged.more),
+            format!("{:.0}", merged.beyond),
             merged.stored.to_string(),
             merged.lost.to_string(),
             if good { "yes" } else { "NO" }.to_owned(),
